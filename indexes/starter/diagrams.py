@@ -1,0 +1,81 @@
+"""Draws the box-and-arrow diagrams of diagrams.toml; pictures with other shapes are in scenes.py."""
+
+from collections.abc import Mapping, Sequence
+from math import cos, pi, sin
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from mcu.indexes.starter import scenes
+
+Spec = Mapping[str, Any]
+FILLS = ["#fde2a8", "#cfe8c4", "#c9dff7", "#f6ccd4", "#e0d4f5", "#fbd3b6"]
+PER_ROW = 3
+
+
+def box(ax: Axes, label: str, x: float, y: float, fill: str) -> None:
+    """A rounded box with its text in the middle."""
+    style = {"boxstyle": "round,pad=0.5", "facecolor": fill, "edgecolor": "#444"}
+    ax.text(x, y, label, ha="center", va="center", fontsize=11, bbox=style, zorder=3)
+
+
+def arrow(
+    ax: Axes, start: Sequence[float], end: Sequence[float], text: str = "", style: str = "-|>"
+) -> None:
+    """An arrow between the middles of two boxes, shortened so that its head stays visible."""
+    line = {"arrowstyle": style, "color": "#444", "shrinkA": 30, "shrinkB": 30, "linewidth": 1.6}
+    ax.annotate("", xy=(end[0], end[1]), xytext=(start[0], start[1]), arrowprops=line, zorder=1)
+    if text:
+        middle = (start[0] + end[0]) / 2, (start[1] + end[1]) / 2
+        plain = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+        ax.text(*middle, text, ha="center", va="center", fontsize=10, bbox=plain, zorder=2)
+
+
+def places(spec: Spec) -> tuple[list[tuple[str, float, float]], list[tuple[int, int, str]]]:
+    """Boxes (label, x, y) and arrows (from, to, text) of any of the four layouts."""
+    if "nodes" in spec:
+        return [tuple(node) for node in spec["nodes"]], [tuple(edge) for edge in spec["edges"]]
+    if "chain" in spec:
+        chain = spec["chain"]
+        rows = -(-len(chain) // PER_ROW)
+        boxes = []
+        for i, label in enumerate(chain):
+            row, column = divmod(i, PER_ROW)
+            column = PER_ROW - 1 - column if row % 2 else column
+            boxes.append((label, 1.7 + 3.3 * column, 5 - 3 * row if rows > 1 else 3.5))
+        return boxes, [(i, i + 1, "") for i in range(len(chain) - 1)]
+    if "ring" in spec:
+        boxes = circle(spec["ring"], 3.3, 2.5)
+        return boxes, [(i, (i + 1) % len(boxes), "") for i in range(len(boxes))]
+    middle, *rest = spec["hub"]
+    return [(middle, 5, 3.5), *circle(rest, 3.7, 2.6)], [(0, i + 1, "") for i in range(len(rest))]
+
+
+def circle(labels: Sequence[str], width: float, height: float) -> list[tuple[str, float, float]]:
+    """Labels spread clockwise over an ellipse, the first on top."""
+    turn = 2 * pi / len(labels)
+    return [
+        (label, 5 + width * sin(turn * i), 3.5 + height * cos(turn * i))
+        for i, label in enumerate(labels)
+    ]
+
+
+def draw(spec: Spec) -> Figure:
+    """The diagram that one table of diagrams.toml describes."""
+    figure = Figure(figsize=(6.4, 4.5), dpi=100)
+    ax = figure.add_axes((0, 0, 1, 0.92))
+    ax.set_xlim(0, 10)
+    ax.set_ylim(0, 7)
+    ax.axis("off")
+    figure.suptitle(spec.get("title", ""), fontsize=14)
+    if not {"nodes", "chain", "ring", "hub"} & set(spec):
+        scenes.SCENES[spec["name"]](ax)
+        return figure
+    boxes, edges = places(spec)
+    for i, (label, x, y) in enumerate(boxes):
+        box(ax, label, x, y, FILLS[i % len(FILLS)])
+    style = "-" if "hub" in spec else "-|>"
+    for start, end, text in edges:
+        arrow(ax, boxes[start][1:], boxes[end][1:], text, style)
+    return figure

@@ -1,0 +1,5 @@
+"""`python -m mcu` is `mcu`."""
+
+from mcu.cli import main
+
+main()

@@ -1,0 +1,124 @@
+"""Backends: what does the outside work. Requests, replies and protocols; one file a backend."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from PIL.Image import Image
+
+
+@dataclass(frozen=True)
+class ChatRequest:
+    """One model call: everything that can change the answer, and nothing else."""
+
+    messages: list[dict[str, str]]
+    schema_name: str
+    schema: dict[str, Any]
+    model: str
+    seed: int
+    temperature: float = 0.9
+    top_p: float = 1.0
+    frequency_penalty: float = 0.0
+    presence_penalty: float = 0.0
+    max_tokens: int = 2048
+
+
+@dataclass(frozen=True)
+class ChatReply:
+    """What the model wrote; `finish` is the provider's finish reason."""
+
+    text: str
+    finish: str = "stop"
+    model: str = ""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class Chat(Protocol):
+    """A language model."""
+
+    async def complete(self, request: ChatRequest) -> ChatReply:
+        """Answer one request; raises Reject when it cannot, BackendError when nobody could."""
+        ...
+
+    async def close(self) -> None:
+        """Give connections back."""
+        ...
+
+
+@dataclass(frozen=True)
+class ImageRequest:
+    """One picture to make.
+
+    `look` holds the face attributes (stage 2) of the person shown, `face` that person's portrait
+    as JPEG bytes; both are empty when nobody in particular is shown.
+    """
+
+    kind: Literal["face", "p-t2i", "t2i"]
+    prompt: str
+    seed: int
+    look: Mapping[str, str] = field(default_factory=dict)
+    face: bytes = b""
+
+
+class ImageGenerator(Protocol):
+    """Makes pictures from text; called in a worker thread, with whole batches."""
+
+    def generate(self, requests: Sequence[ImageRequest]) -> list[bytes]:
+        """JPEG files in the order of the requests; each depends on its own request alone."""
+        ...
+
+
+class FaceCheck(Protocol):
+    """Looks for faces; called in a worker thread."""
+
+    def count(self, image: Image) -> int:
+        """How many faces are in the picture."""
+        ...
+
+
+class Safety(Protocol):
+    """Says what must not be published."""
+
+    def text(self, text: str) -> str:
+        """The reason why this text must not be published, or an empty string."""
+        ...
+
+    def famous(self, text: str) -> str:
+        """The real, well-known person whom a text names, or an empty string."""
+        ...
+
+
+class Encoder(Protocol):
+    """Text (and pictures, or their captions) to unit vectors."""
+
+    def encode(self, texts: Sequence[str]) -> Any:
+        """float32 array of shape [len(texts), width], rows of length 1."""
+        ...
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One picture found, by an index or by a web search."""
+
+    file: str
+    caption: str
+    source: str
+    score: float = 0.0
+    url: str = ""
+    page: str = ""
+    licence: str = ""
+    author: str = ""
+    copy: bool = True
+
+
+class Search(Protocol):
+    """Finds pictures for texts; called in a worker thread, with whole batches."""
+
+    def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
+        """At most k hits a query, best first."""
+        ...
+
+    def fetch(self, hit: Hit) -> bytes:
+        """The picture's bytes as they were found."""
+        ...

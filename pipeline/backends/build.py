@@ -1,0 +1,58 @@
+"""Backends by name: what the configuration chooses is imported and opened here, and only then."""
+
+from pathlib import Path
+
+from mcu.backends import Chat, FaceCheck, ImageGenerator, Safety, Search
+from mcu.config import Config
+
+
+def open_chat(config: Config) -> Chat:
+    """The language model of a configuration."""
+    if config.chat.backend == "scripted":
+        from mcu.backends.scripted import Scripted
+
+        return Scripted()
+    from mcu.backends.openai import OpenAIChat
+
+    return OpenAIChat(config.chat)
+
+
+def open_index(name: str) -> Search:
+    """The picture index `starter`, or one in a folder."""
+    from mcu.indexes.encoders import CaptionEncoder
+    from mcu.indexes.search import open_index, open_starter
+
+    encoder = CaptionEncoder()
+    return open_starter(encoder) if name == "starter" else open_index(Path(name), encoder)
+
+
+def open_images(config: Config) -> ImageGenerator:
+    """The image generator of a configuration."""
+    from mcu.backends.avatar import Avatar
+
+    return Avatar()
+
+
+def open_faces(config: Config) -> FaceCheck | None:
+    """The face check of a configuration, None when it is off."""
+    if config.checks.faces == "off":
+        return None
+    from mcu.backends.checks import PerceptualFaces
+
+    return PerceptualFaces()
+
+
+def open_safety(config: Config) -> Safety | None:
+    """The check of texts of a configuration, None when it is off."""
+    if config.checks.safety == "off":
+        return None
+    from mcu.backends.checks import WordLists
+
+    return WordLists()
+
+
+def open_web(config: Config) -> Search:
+    """The web search of a configuration."""
+    from mcu.backends.gallery import Gallery
+
+    return Gallery()

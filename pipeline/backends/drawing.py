@@ -1,0 +1,62 @@
+"""What the offline pictures are drawn with: shape data, colours, SVG to pixels."""
+
+import hashlib
+import io
+import random
+import re
+import tomllib
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+import resvg_py
+from PIL import Image
+
+SIZE = 512
+WORD = re.compile(r"\$([a-z]+[0-9]?)")
+TWICE = re.compile(r"\[\[(.*?)\]\]", re.DOTALL)
+
+
+@lru_cache
+def shapes(name: str) -> dict[str, Any]:
+    """One of the shape files in data/avatar."""
+    path = files(__package__) / "data" / "avatar" / f"{name}.toml"
+    return tomllib.loads(path.read_text("utf-8"))
+
+
+def fill(svg: str, values: Mapping[str, object], axis: int = 256) -> str:
+    """The shape with its $names filled in and its [[...]] mirrored at x = axis."""
+    twice = rf'\1<g transform="matrix(-1 0 0 1 {2 * axis} 0)">\1</g>'
+    return WORD.sub(lambda name: str(values[name[1]]), TWICE.sub(twice, svg))
+
+
+def mix(colour: str, other: str, share: float) -> str:
+    """A colour (#rrggbb) with a share of the other in it."""
+    pairs = zip(_parts(colour), _parts(other), strict=True)
+    return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in pairs)
+
+
+def _parts(colour: str) -> tuple[int, ...]:
+    return tuple(bytes.fromhex(colour[1:]))
+
+
+def chance(*parts: object) -> random.Random:
+    """A generator that depends on the parts alone, whatever the process."""
+    text = "\x1f".join(map(str, parts)).encode("utf-8", "replace")
+    return random.Random(hashlib.sha256(text).digest())
+
+
+def render(body: str, box: tuple[float, float, float, float], width: int = SIZE) -> Image.Image:
+    """SVG elements as an RGBA picture `width` pixels wide that shows the box (x, y, w, h)."""
+    view = " ".join(f"{side:.2f}" for side in box)
+    svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{view}">{body}</svg>'
+    png = resvg_py.svg_to_bytes(svg_string=svg, width=width, skip_system_fonts=True)
+    return Image.open(io.BytesIO(png)).convert("RGBA")
+
+
+def jpeg(picture: Image.Image) -> bytes:
+    """The picture as the bytes of a JPEG file."""
+    out = io.BytesIO()
+    picture.convert("RGB").save(out, "JPEG", quality=88)
+    return out.getvalue()

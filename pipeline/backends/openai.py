@@ -1,0 +1,188 @@
+"""The `openai` chat backend: OpenAI or any server that speaks its chat completions."""
+
+import json
+import random
+import re
+from typing import TYPE_CHECKING, Any
+
+from mcu.backends import ChatReply, ChatRequest
+from mcu.config import ChatSection
+from mcu.errors import BackendError, ConfigError, Reject
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
+
+if TYPE_CHECKING:
+    from openai.types.chat import ChatCompletion
+
+_LONGEST_WAIT = 60.0
+_MODES = ("json_schema", "json_object", "text")
+_ABOUT_FORMAT = re.compile(r"response_format|json_schema|json_object|schema|grammar", re.I)
+_PENALTIES = ("frequency_penalty", "presence_penalty")
+
+
+class _Passing(Exception):
+    """A failure that asking again may cure; `wait` is what the server asked for, in seconds."""
+
+    def __init__(self, reason: str, wait: float = 0.0, connected: bool = True) -> None:
+        super().__init__(reason)
+        self.wait = wait
+        self.connected = connected
+
+
+class OpenAIChat:
+    """AsyncOpenAI over aiohttp, whose connection pool is the faster one.
+
+    Structured output is asked for as `json_schema`; a server that refuses it is asked for
+    `json_object`, then for plain text with the schema in the system message. What it accepts is
+    remembered.
+    """
+
+    def __init__(self, chat: ChatSection) -> None:
+        key = chat.api_key.get_secret_value()
+        if not key and not chat.base_url:
+            raise ConfigError(
+                "no API key: set OPENAI_API_KEY, or chat.base_url for a server that needs none"
+            )
+        from openai import AsyncOpenAI, DefaultAioHttpClient
+
+        self._key = key
+        self._retries = chat.retries
+        self._mode = 0 if chat.structured == "auto" else _MODES.index(chat.structured)
+        self._may_fall_back = chat.structured == "auto"
+        self._client = AsyncOpenAI(
+            api_key=key or "none",
+            base_url=chat.base_url or None,
+            timeout=chat.timeout,
+            max_retries=0,
+            http_client=DefaultAioHttpClient(timeout=chat.timeout),
+        )
+
+    async def complete(self, request: ChatRequest) -> ChatReply:
+        """Answer one request, asking again after passing failures.
+
+        Raises:
+            Reject: the server did not answer within the allowed tries.
+            BackendError: it cannot be reached, or refuses for good: key, model, quota, request.
+        """
+        try:
+            async for attempt in AsyncRetrying(
+                retry=retry_if_exception_type(_Passing),
+                stop=stop_after_attempt(self._retries + 1),
+                wait=_wait,
+                reraise=True,
+            ):
+                with attempt:
+                    return _reply(await self._send(request))
+        except _Passing as error:
+            if not error.connected:
+                raise BackendError(f"the model's server cannot be reached: {error}") from error
+            raise Reject(
+                "unanswered", f"no answer in {self._retries + 1} tries: {error}"
+            ) from error
+        raise AssertionError("tenacity neither returned nor raised")
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        await self._client.close()
+
+    async def _send(self, request: ChatRequest) -> "ChatCompletion":
+        import openai
+
+        mode = self._mode
+        try:
+            completion: ChatCompletion = await self._client.chat.completions.create(
+                **_arguments(request, mode)
+            )
+            return completion
+        except openai.APITimeoutError as error:
+            raise _Passing("it timed out") from error
+        except openai.APIConnectionError as error:
+            raise _Passing(self._public(error.__cause__ or error), connected=False) from error
+        except openai.APIStatusError as error:
+            if self._falls_back(error, mode):
+                return await self._send(request)
+            raise self._judge(error) from error
+        except ValueError as error:
+            raise _Passing("its answer was torn") from error
+
+    def _falls_back(self, error: Any, mode: int) -> bool:
+        """Go to the next simpler form of structured output when this one is what is refused."""
+        refused = error.status_code in (400, 422) and _ABOUT_FORMAT.search(str(error))
+        if not (refused and self._may_fall_back and mode < len(_MODES) - 1):
+            return False
+        self._mode = max(self._mode, mode + 1)
+        return True
+
+    def _judge(self, error: Any) -> Exception:
+        """A status error as one that may pass or one that never will."""
+        code, text = error.status_code, self._public(error)
+        spent = "insufficient_quota" in str(error)
+        if (code in (408, 409, 425, 429) and not spent) or code >= 500:
+            return _Passing(f"status {code}", _retry_after(error.response.headers))
+        advice = {
+            401: "check the API key",
+            403: "the key may not use this model",
+            404: "check chat.model and chat.base_url",
+            429: "the account has no quota left",
+        }.get(code, "the request itself is refused")
+        return BackendError(f"the model's server answered {code}, {advice}: {text}")
+
+    def _public(self, error: object) -> str:
+        """An error's text without the key, which some servers repeat."""
+        text = " ".join(str(error).split())
+        if self._key:
+            text = text.replace(self._key, "***")
+        return re.sub(r"\bsk-[\w*-]+", "***", text)[:300]
+
+
+def _arguments(request: ChatRequest, mode: int) -> dict[str, Any]:
+    messages = list(request.messages)
+    arguments: dict[str, Any] = {
+        "model": request.model,
+        "seed": request.seed,
+        "temperature": request.temperature,
+        "top_p": request.top_p,
+        "max_tokens": request.max_tokens,
+    }
+    for name in _PENALTIES:
+        if value := getattr(request, name):
+            arguments[name] = value
+    if _MODES[mode] == "json_schema":
+        schema = {"name": request.schema_name, "schema": request.schema, "strict": True}
+        arguments["response_format"] = {"type": "json_schema", "json_schema": schema}
+    else:
+        shape = json.dumps(request.schema, ensure_ascii=False)
+        head = messages[0]["content"] + f"\n\nThe JSON has exactly this schema:\n{shape}"
+        messages[0] = {**messages[0], "content": head}
+        if _MODES[mode] == "json_object":
+            arguments["response_format"] = {"type": "json_object"}
+    return {**arguments, "messages": messages}
+
+
+def _reply(completion: "ChatCompletion") -> ChatReply:
+    if not completion.choices:
+        raise _Passing("its answer was empty")
+    choice, usage = completion.choices[0], completion.usage
+    refused = bool(choice.message.refusal)
+    return ChatReply(
+        text=choice.message.content or choice.message.refusal or "",
+        finish="content_filter" if refused else choice.finish_reason,
+        model=completion.model or "",
+        prompt_tokens=usage.prompt_tokens if usage else 0,
+        completion_tokens=usage.completion_tokens if usage else 0,
+    )
+
+
+def _wait(state: RetryCallState) -> float:
+    """What the server asked for, else doubling; jittered so that waiters do not come together."""
+    error = state.outcome.exception() if state.outcome else None
+    asked = error.wait if isinstance(error, _Passing) else 0.0
+    pause = asked or min(0.5 * 2.0 ** (state.attempt_number - 1), _LONGEST_WAIT)
+    return pause * random.uniform(1.0, 1.25) if asked else pause * random.uniform(0.5, 1.0)
+
+
+def _retry_after(headers: Any) -> float:
+    """Seconds from a Retry-After header; 0 when there is none that can be read."""
+    try:
+        return min(max(float(headers.get("retry-after", 0)), 0.0), _LONGEST_WAIT)
+    except ValueError:
+        return 0.0

@@ -1,0 +1,135 @@
+"""The scripted author: a deterministic language model for work without keys or network."""
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from random import Random
+from typing import Any
+
+from mcu.backends import ChatReply, ChatRequest
+from mcu.backends.author import RELATIONS, Sheet, episode, library, voice
+from mcu.backends.author_dialogue import dialogue
+from mcu.backends.author_events import events
+from mcu.backends.author_plan import plan
+from mcu.ids import rng_of
+
+_CHARACTERS_A_TOKEN = 4
+_TASK = re.compile(r"Task: (\w+)")
+
+
+class Scripted:
+    """A chat backend whose answers depend on the request alone."""
+
+    async def complete(self, request: ChatRequest) -> ChatReply:
+        """Answer one request at once."""
+        text = answer(request.messages, request.seed)
+        asked = sum(len(_content(message)) for message in request.messages)
+        return ChatReply(
+            text=text,
+            model=request.model,
+            prompt_tokens=-(-asked // _CHARACTERS_A_TOKEN),
+            completion_tokens=-(-len(text) // _CHARACTERS_A_TOKEN),
+        )
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+def answer(messages: Sequence[Mapping[str, Any]], seed: int) -> str:
+    """The author's answer to a conversation: JSON for a task that it knows, else a sentence.
+
+    Whatever the messages hold, nothing is raised; a repair conversation differs from the first
+    question and so gets another answer.
+    """
+    turns = [(str(message.get("role", "")), _content(message)) for message in messages]
+    rng = rng_of("scripted", turns, seed)
+    system = next((text for role, text in turns if role == "system"), "")
+    user = next((text for role, text in turns if role == "user"), "")
+    task = _TASK.match(system)
+    write = _TASKS.get(task[1]) if task else None
+    if write is None:
+        return rng.choice(library().talk["chat"])
+    return json.dumps(write(Sheet(user), rng), ensure_ascii=False)
+
+
+def _content(message: Mapping[str, Any]) -> str:
+    content = message.get("content")
+    return content if isinstance(content, str) else json.dumps(content, default=str)
+
+
+def _persona(sheet: Sheet, rng: Random) -> dict[str, Any]:
+    count = sheet.number("Number of attributes", 1, 1, 60)
+    pool = library().pool(sheet.row)
+    fitting = [v for v in pool if v.ages[0] <= sheet.age <= v.ages[1]] or pool
+    made: dict[str, dict[str, str]] = {}
+    spare: list[dict[str, str]] = []
+    for _ in range(6):
+        for value in rng.sample(fitting, len(fitting)):
+            if len(made) == count:
+                break
+            speaker = voice(sheet, rng, value)
+            text = speaker.slots["value"]
+            row = {"value": text, "sentence": speaker.say(rng.choice(sheet.row["say"]))}
+            if text.casefold() in made:
+                spare.append(row)
+            else:
+                made[text.casefold()] = row
+    return {"personas": [*made.values(), *spare][:count]}
+
+
+def _commonsense(sheet: Sheet, rng: Random) -> dict[str, Any]:
+    speaker, found = voice(sheet, rng), {}
+    for relation in RELATIONS:
+        own = sheet.row.get("infer", {}).get(relation, [])
+        found[relation] = speaker.fill(rng.choice([*own, *sheet.group["infer"][relation]]))
+    return found
+
+
+def _narrative(sheet: Sheet, rng: Random) -> dict[str, Any]:
+    speaker = voice(sheet, rng)
+    talk = library().talk
+    relation = sheet.get("Relation")
+    speaker.slots["fact"] = _one_sentence(sheet)
+    speaker.slots["inference"] = sheet.get("Inference", "try something new").rstrip(" .!?")
+    speaker.slots["clause"] = speaker.fill(rng.choice(talk["clause"].get(relation, ["I {know|say} that I <inference>"])))
+    same = sheet.get("Birthplace").casefold() == sheet.get("Residence").casefold()
+    shape = rng.choice(talk["narrative"]["stayed" if same else "moved"])
+    return {"narrative": speaker.say(shape)}
+
+
+def _one_sentence(sheet: Sheet) -> str:
+    fact, value = sheet.get("Fact").rstrip(" .!?"), sheet.get("Entity value", "something new")
+    if value.casefold() not in fact.casefold() or re.search(r"[.!?…]\s", fact):
+        return f"what matters to me most is {value}"
+    return fact
+
+
+def _album(sheet: Sheet, rng: Random) -> dict[str, Any]:
+    speaker = episode(sheet, rng)
+    near, wide = sheet.group["album"], library().talk["album"]
+    rows = [*rng.sample(near, min(3, len(near))), *rng.sample(wide, len(wide))]
+    made: list[dict[str, str]] = []
+    places: set[str] = set()
+    with_name = 0
+    for number, row in enumerate(rows):
+        text, category, spot = (part.strip() for part in row.split("|"))
+        if spot in places or (len(made) - with_name == 3 and "<name>" not in text):
+            continue
+        places.add(spot)
+        with_name += "<name>" in text
+        made.append({"description": speaker.say(text), "category": category})
+        if len(made) == 5:
+            break
+    rng.shuffle(made)
+    return {"images": made}
+
+
+_TASKS: dict[str, Callable[[Sheet, Random], dict[str, Any]]] = {
+    "persona": _persona,
+    "commonsense": _commonsense,
+    "narrative": _narrative,
+    "events": events,
+    "album": _album,
+    "dialogue": dialogue,
+    "plan": plan,
+}

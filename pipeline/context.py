@@ -1,0 +1,249 @@
+"""What a stage is given besides its record: relatives, the model, pictures, rejects."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property, partial
+from random import Random
+from typing import Any, TypeVar
+
+from mcu import pictures, prompts
+from mcu.backends import ChatRequest, Hit, ImageRequest
+from mcu.config import Config
+from mcu.contract import Stage
+from mcu.errors import Fault, Gone, Reject
+from mcu.family import Family
+from mcu.ids import digest, rng_of, seed_of, sha256
+from mcu.journal import Answer, UnitJournal
+from mcu.parse import parse
+from mcu.records import Record
+from mcu.schema import schema_of
+from mcu.services import Services
+from pydantic import BaseModel
+
+R = TypeVar("R", bound=Record)
+M = TypeVar("M", bound=BaseModel)
+
+_QUOTED = 4_000  # characters of a bad reply that the model is shown again and a reject keeps
+
+
+@dataclass
+class Context:
+    """The world as one run of a stage on one record sees it; it names no file and no service."""
+
+    services: Services
+    stage: Stage
+    shard: int
+    record: Record
+    family: Family
+    journal: UnitJournal
+    losses: list[dict[str, str]] = field(default_factory=list)
+
+    @property
+    def config(self) -> Config:
+        """The run's configuration."""
+        return self.services.config
+
+    @cached_property
+    def rng(self) -> Random:
+        """Seeded from the run's seed, the stage and the input record."""
+        return rng_of(self.config.run.seed, self.stage.name, self.record.id)
+
+    def of(self, kind: type[R]) -> R:
+        """The one ancestor or sibling of that type; raises Gone when it was rejected."""
+        return self.all(kind)[0]
+
+    def all(self, kind: type[R]) -> list[R]:
+        """Every relative of that type, in order; raises Gone when all were rejected."""
+        found = [r for r in self.family.of(self.record, kind) if isinstance(r, kind)]
+        if not found:
+            raise Gone(f"no {kind.__name__} is left for this {type(self.record).__name__}")
+        return found
+
+    def reject(self, code: str, reason: str, raw: str = "") -> None:
+        """Note a loss inside a record that is otherwise kept."""
+        row = {"id": self.record.id, "code": code, "reason": reason, "raw": raw[:_QUOTED]}
+        self.losses.append(row)
+
+    async def ask(
+        self,
+        prompt: str,
+        reply: type[M],
+        *,
+        check: Callable[[M], None] | None = None,
+        lenient: bool = False,
+        **variables: Any,
+    ) -> M:
+        """Fill a prompt, ask the model, parse, check, and ask again with the fault quoted.
+
+        Args:
+            prompt: name of the template.
+            reply: schema of the answer.
+            check: raises Fault with the sentence that the model is then shown.
+            lenient: give the last well-formed reply back although `check` still fails, so that
+                the stage can keep what is good in it.
+            **variables: exactly the template's own.
+
+        Raises:
+            Reject: no usable reply within `chat.repairs` repairs.
+        """
+        messages = prompts.load(prompt).fill(**variables)
+        history, last = messages, None
+        for attempt in range(self.config.chat.repairs + 1):
+            answer = await self._complete(prompt, reply, history, attempt)
+            text = answer["text"]
+            try:
+                if answer["finish"] == "content_filter":
+                    raise Reject("refused", "the provider's filter refused", text)
+                if answer["finish"] == "length":
+                    raise Fault("the reply was cut off at its longest allowed length; be briefer")
+                value = parse(text, reply)
+                last = value
+                self._check_safety(value)
+                if check is not None:
+                    check(value)
+                return value
+            except Fault as fault:
+                failure = fault
+            history = [*messages, *_repair(text, str(failure))]
+        if lenient and last is not None:
+            return last
+        raise Reject("bad_reply" if text.strip() else "empty", str(failure), text)
+
+    async def _complete(
+        self, prompt: str, reply: type[BaseModel], messages: list[dict[str, str]], attempt: int
+    ) -> Answer:
+        sampling = dict(prompts.load(prompt).sampling)
+        chat = self.config.chat
+        if chat.max_tokens:
+            sampling["max_tokens"] = chat.max_tokens
+        if chat.temperature is not None:
+            sampling["temperature"] = chat.temperature
+        request = ChatRequest(
+            messages=messages,
+            schema_name=prompt,
+            schema=schema_of(reply),
+            model=chat.model,
+            seed=seed_of(self.config.run.seed, self.stage.name, self.record.id, attempt),
+            **sampling,  # type: ignore[arg-type]
+        )
+
+        async def make() -> Answer:
+            async with self.services.limiter.hold((-self.stage.number, self.shard)):
+                self.services.meter.calls_started += 1
+                answer = asdict(await self.services.chat.complete(request))
+            self.services.meter.add(answer)
+            return answer
+
+        content = {k: v for k, v in asdict(request).items() if k != "schema"}
+        key = digest(["chat", content, sha256(repr(request.schema).encode())])
+        return await self.journal.once(key, "chat", self.record.id, content, make)
+
+    def _check_safety(self, value: BaseModel) -> None:
+        safety = self.services.safety
+        if safety is None:
+            return
+        for text in _texts(value.model_dump()):
+            if reason := safety.text(text):
+                raise Fault(f"the reply is unsafe: {reason}")
+
+    def famous(self, text: str) -> str:
+        """The real person whom a text names, or an empty text."""
+        safety = self.services.safety
+        return safety.famous(text) if safety else ""
+
+    def one_face(self, image: bytes) -> bool:
+        """Whether a portrait shows exactly one face."""
+        return self.services.count_faces(image) == 1
+
+    async def draw(
+        self, request: ImageRequest, name: str, accept: Callable[[bytes], bool] | None = None
+    ) -> str:
+        """Draw a picture, keep it and give its SHA-256.
+
+        The seed comes from the run's seed, the record and the name, so that a picture does not
+        depend on its batch, its order or a resume.
+
+        Raises:
+            Reject: no picture was accepted within `checks.face_tries` seeds.
+        """
+        for attempt in range(self.config.checks.face_tries):
+            seed = seed_of(self.config.run.seed, self.record.id, name, attempt)
+            seeded = replace(request, seed=seed)
+            content = {**asdict(seeded), "face": sha256(request.face) if request.face else ""}
+            content["backend"] = self.config.image.backend
+            make = partial(self._off_loop, self._draw_one, seeded, accept)
+            answer = await self.journal.once(
+                digest(["image", content]), "image", self.record.id, content, make
+            )
+            if answer["accepted"]:
+                return str(answer["image"])
+        raise Reject("bad_image", f"no acceptable picture in {attempt + 1} tries")
+
+    def _draw_one(self, request: ImageRequest, accept: Callable[[bytes], bool] | None) -> Answer:
+        image = self.services.images.generate([request])[0]
+        accepted = accept is None or accept(image)
+        return {"image": self.services.store.add_image(image), "accepted": accepted}
+
+    async def find(self, where: str, query: str) -> list[Hit]:
+        """Search for pictures: `where` is "retrieval" for the index or "web"."""
+        content = {"where": where, "query": query, "hits": self.config.index.hits}
+
+        def search() -> Answer:
+            found = self.services.search[where].search([query], self.config.index.hits)
+            return {"hits": [asdict(hit) for hit in found[0]]}
+
+        answer = await self.journal.once(
+            digest(["search", content]),
+            "search",
+            self.record.id,
+            content,
+            partial(self._off_loop, search),
+        )
+        return [Hit(**hit) for hit in answer["hits"]]
+
+    async def fetch(self, where: str, hit: Hit) -> str:
+        """Keep a found picture, as a plain JPEG, and give its SHA-256.
+
+        Raises:
+            Reject: it cannot be had, or is not a picture that may be kept.
+        """
+        content = {"where": where, **asdict(hit)}
+
+        def load() -> Answer:
+            data = pictures.clean(self.services.search[where].fetch(hit))
+            return {"image": self.services.store.add_image(data)}
+
+        answer = await self.journal.once(
+            digest(["fetch", content]),
+            "fetch",
+            self.record.id,
+            content,
+            partial(self._off_loop, load),
+        )
+        return str(answer["image"])
+
+    def picture(self, digest: str) -> bytes:
+        """The bytes of a picture that was kept."""
+        return self.services.store.image(digest)
+
+    async def _off_loop(self, work: Callable[..., Answer], *arguments: Any) -> Answer:
+        loop = asyncio.get_running_loop()
+        job: Awaitable[Answer] = loop.run_in_executor(self.services.pool, work, *arguments)
+        return await job
+
+
+def _repair(text: str, fault: str) -> list[dict[str, str]]:
+    shown = text[:_QUOTED].encode("utf-8", "replace").decode() or "(nothing)"
+    return [{"role": "assistant", "content": shown}, *prompts.load("repair").fill(fault=fault)]
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)

@@ -1,0 +1,195 @@
+"""The journal: every paid reply is on disk, in its unit's SQLite file, before it is used."""
+
+import asyncio
+import json
+import queue
+import sqlite3
+import threading
+import zlib
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from mcu.errors import StoreError
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS answers (
+    key TEXT PRIMARY KEY, kind TEXT, record TEXT, request BLOB, answer BLOB,
+    model TEXT, prompt_tokens INTEGER, completion_tokens INTEGER
+) WITHOUT ROWID
+"""
+_INSERT = "INSERT OR IGNORE INTO answers VALUES (?,?,?,?,?,?,?,?)"
+
+Answer = dict[str, Any]
+
+
+class Writer:
+    """One thread that commits the answers of all open units, many to a transaction."""
+
+    def __init__(self) -> None:
+        self._queue: queue.SimpleQueue[tuple[UnitJournal, tuple[Any, ...], Any] | None] = (
+            queue.SimpleQueue()
+        )
+        self._thread = threading.Thread(target=self._work, name="journal", daemon=True)
+        self._thread.start()
+
+    async def commit(self, unit: "UnitJournal", row: tuple[Any, ...]) -> None:
+        """Return once the row is safe on disk; raises StoreError when it cannot be."""
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+        self._queue.put((unit, row, (loop, done)))
+        await done
+
+    def close(self) -> None:
+        """Commit what is waiting and end the thread."""
+        self._queue.put(None)
+        self._thread.join()
+
+    def _work(self) -> None:
+        open_ = True
+        while open_:
+            batch = [self._queue.get()]
+            while not self._queue.empty():
+                batch.append(self._queue.get())
+            open_ = None not in batch
+            by_unit: dict[UnitJournal, list[tuple[tuple[Any, ...], Any]]] = {}
+            for entry in batch:
+                if entry is not None:
+                    by_unit.setdefault(entry[0], []).append((entry[1], entry[2]))
+            for unit, entries in by_unit.items():
+                error = unit.write([row for row, _ in entries])
+                for _, (loop, done) in entries:
+                    _settle(loop, done, error)
+
+
+def _settle(
+    loop: asyncio.AbstractEventLoop, done: asyncio.Future[None], error: Exception | None
+) -> None:
+    def settle() -> None:
+        if done.cancelled():
+            return
+        if error is None:
+            done.set_result(None)
+        else:
+            done.set_exception(StoreError(f"the journal cannot be written: {error}"))
+
+    # A loop that was closed by an interruption has nobody left to tell.
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(settle)
+
+
+class UnitJournal:
+    """The answers that one unit has been given, by the hash of the request."""
+
+    def __init__(self, path: Path, writer: Writer) -> None:
+        self._writer = writer
+        self._path = path
+        self._pending: dict[str, asyncio.Future[Answer]] = {}
+        self.replayed = 0
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._database = _connect(path)
+            self._reader = _connect(path)
+            self._database.execute(_SCHEMA)
+            self._empty = not self._reader.execute("SELECT 1 FROM answers LIMIT 1").fetchone()
+        except (sqlite3.Error, OSError) as error:
+            raise StoreError(f"the journal {path} cannot be opened: {error}") from error
+
+    async def once(
+        self, key: str, kind: str, record: str, request: Any, make: Callable[[], Awaitable[Answer]]
+    ) -> Answer:
+        """The journalled answer to a request, or a new one that is journalled first.
+
+        Equal requests under way at the same time are made once.
+        """
+        if key in self._pending:
+            return await asyncio.shield(self._pending[key])
+        if (known := self._get(key)) is not None:
+            self.replayed += 1
+            return known
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._pending[key] = future
+        try:
+            answer = await make()
+            row = (
+                *(key, kind, record, _pack(request), _pack(answer), answer.get("model", "")),
+                *(answer.get("prompt_tokens", 0), answer.get("completion_tokens", 0)),
+            )
+            await self._writer.commit(self, row)
+            self._empty = False
+        except BaseException as error:
+            if isinstance(error, asyncio.CancelledError):
+                future.cancel()
+            else:
+                future.set_exception(error)
+                future.exception()  # it is raised here as well; nobody else need have waited
+            raise
+        finally:
+            del self._pending[key]
+        future.set_result(answer)
+        return answer
+
+    def _get(self, key: str) -> Answer | None:
+        if self._empty:
+            return None
+        row = self._reader.execute("SELECT answer FROM answers WHERE key = ?", (key,)).fetchone()
+        return _unpack(row[0]) if row else None
+
+    def write(self, rows: list[tuple[Any, ...]]) -> Exception | None:
+        """Commit rows in one transaction; called by the writer's thread alone."""
+        try:
+            with self._database:
+                self._database.executemany(_INSERT, rows)
+        except sqlite3.Error as error:
+            return error
+        return None
+
+    def totals(self) -> dict[str, int]:
+        """Calls and tokens paid for this unit, over all interruptions."""
+        return _totals(self._reader)
+
+    def close(self, keep: bool = True) -> None:
+        """Fold the log into the file; without `keep`, delete it."""
+        self._reader.close()
+        self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._database.close()
+        if not keep:
+            for path in self._path.parent.glob(self._path.name + "*"):
+                path.unlink(missing_ok=True)
+
+
+def read_totals(path: Path) -> dict[str, int]:
+    """Calls and tokens in a journal that may be in use by another process."""
+    if not path.is_file():
+        return {"calls": 0, "prompt_tokens": 0, "completion_tokens": 0}
+    database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    try:
+        return _totals(database)
+    except sqlite3.Error:
+        return {"calls": 0, "prompt_tokens": 0, "completion_tokens": 0}
+    finally:
+        database.close()
+
+
+def _totals(database: sqlite3.Connection) -> dict[str, int]:
+    row = database.execute(
+        "SELECT count(*), total(prompt_tokens), total(completion_tokens) FROM answers "
+        "WHERE kind = 'chat'"
+    ).fetchone()
+    return dict(zip(("calls", "prompt_tokens", "completion_tokens"), map(int, row), strict=True))
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    database = sqlite3.connect(path, check_same_thread=False, timeout=30)
+    database.execute("PRAGMA journal_mode=WAL")
+    database.execute("PRAGMA synchronous=FULL")
+    return database
+
+
+def _pack(value: Any) -> bytes:
+    return zlib.compress(json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass"), 1)
+
+
+def _unpack(blob: bytes) -> Answer:
+    answer: Answer = json.loads(zlib.decompress(blob).decode("utf-8", "surrogatepass"))
+    return answer

@@ -1,0 +1,202 @@
+"""A run: its folder opened or made, locked, done, and its records read back."""
+
+import asyncio
+import fcntl
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any, TypeVar
+
+from mcu.config import Config, read_config
+from mcu.contract import Stage
+from mcu.engine import Engine
+from mcu.errors import ConfigError, Incomplete, StoreError
+from mcu.log import logging_to
+from mcu.records import Record
+from mcu.services import Services
+from mcu.store import Store, Unit, dump
+
+R = TypeVar("R", bound=Record)
+
+Watch = Callable[[Engine, Services], AbstractContextManager[None]]
+
+
+class Run:
+    """One data set being made, a folder under `outputs/`."""
+
+    def __init__(self, root: Path, config: Config) -> None:
+        self.root = root
+        self.config = config
+        self.store = Store(root)
+
+    @classmethod
+    def open(cls, root: Path) -> "Run":
+        """An existing run.
+
+        Raises:
+            ConfigError: there is no run in that folder.
+        """
+        if not (root / "run.toml").is_file():
+            raise ConfigError(f"there is no run in {root}; `mcu status` lists the runs")
+        return cls(root, read_config(root / "run.toml"))
+
+    @classmethod
+    def create(cls, root: Path, config: Config) -> "Run":
+        """A new run, or the one that is there if it is of the same configuration.
+
+        Raises:
+            ConfigError: the run there has other settings; the message names them.
+            StoreError: the folder cannot be written.
+        """
+        if (root / "run.toml").is_file():
+            old, new = cls.open(root).config.rows(), config.rows()
+            differing = [
+                f"{key} (is {old.get(key)!r}, asked for {new.get(key)!r})"
+                for key in sorted(old.keys() | new.keys())
+                if old.get(key) != new.get(key)
+            ]
+            if differing:
+                raise ConfigError(
+                    f"run {root.name!r} exists with other settings: {', '.join(differing)}; "
+                    f"choose another --name, or the same settings"
+                )
+        run = cls(root, config)
+        run.store.write(root / "run.toml", config.to_toml().encode())
+        return run
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What `run.json` tells; empty for a run that never started."""
+        try:
+            state: dict[str, Any] = json.loads((self.root / "run.json").read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return state
+
+    def execute(
+        self,
+        stages: tuple[int, int] = (1, 8),
+        shards: tuple[int, int] | None = None,
+        watch: Watch | None = None,
+    ) -> dict[str, Any]:
+        """Do what is not done of some stages, and the release after the last.
+
+        Args:
+            stages: first and last stage, 1-8.
+            shards: first and last shard, for array jobs; None for all.
+            watch: called with the engine before it starts, returns a context manager that shows
+                progress.
+
+        Returns:
+            The run's state as `run.json` keeps it.
+
+        Raises:
+            Incomplete: too many rejects, or nothing was left to release.
+            McuError: see the class of the error.
+        """
+        from mcu.stages import STAGES
+
+        chosen = tuple(s for s in STAGES if stages[0] <= s.number <= stages[1])
+        first, last = shards or (0, self.config.shards - 1)
+        if not 0 <= first <= last < self.config.shards:
+            raise ConfigError(f"--shards must lie within 0-{self.config.shards - 1}")
+        numbers = list(range(first, last + 1))
+        with self._lock(first, last), self._state(stages):
+            if shards is None:
+                self.store.sweep()
+            with logging_to(self.root / "log.jsonl"):
+                asyncio.run(self._work(STAGES, chosen, numbers, watch))
+        return self.state
+
+    async def _work(
+        self,
+        stages: tuple[Stage, ...],
+        chosen: tuple[Stage, ...],
+        shards: list[int],
+        watch: Watch | None,
+    ) -> None:
+        from mcu.release import build, is_current
+
+        engine = Engine(self.config, self.store, stages, chosen, shards)
+        if missing := engine.missing():
+            stage, other = missing
+            raise ConfigError(
+                f"stage {stage.number} ({stage.name}) needs stage {other.number} ({other.name}), "
+                f"which is not done; run --stages {other.number}-{stages[-1].number}"
+            )
+        if engine.pending:
+            services = Services(self.config, self.store)
+            try:
+                services.open({use for stage in chosen for use in stage.uses})
+                with watch(engine, services) if watch else nullcontext():
+                    await engine.run(services)
+            finally:
+                await services.close()
+        last = chosen[-1] is stages[-1]
+        everything = len(shards) == self.config.shards and last
+        if everything and not is_current(self):
+            episodes = await asyncio.to_thread(build, self)
+            if not episodes:
+                raise Incomplete(
+                    "no episode survived, so that there is nothing to release; "
+                    "`mcu status` counts the rejects by reason"
+                )
+
+    @contextmanager
+    def _lock(self, first: int, last: int) -> Iterator[None]:
+        """Hold shards against other processes: one byte a shard, so that array jobs can share."""
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            file = (self.root / ".lock").open("a+b")
+        except OSError as error:
+            raise StoreError(f"{self.root} cannot be written: {error.strerror}") from error
+        with file:
+            try:
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, last - first + 1, first)
+            except BlockingIOError:
+                raise ConfigError(
+                    f"run {self.root.name!r} is being worked on by another process"
+                ) from None
+            yield
+
+    @contextmanager
+    def _state(self, stages: tuple[int, int]) -> Iterator[None]:
+        """Keep `run.json` true: running now, and at the end how it ended and how long it took."""
+        before = self.state.get("seconds", 0.0)
+        started = time.monotonic()
+
+        def note(state: str, reason: str = "") -> None:
+            seconds = round(before + time.monotonic() - started, 3)
+            value: dict[str, Any] = {"state": state, "reason": reason, "stages": list(stages)}
+            value |= {"seconds": seconds, "pid": os.getpid()}
+            self.store.write(self.root / "run.json", dump(value, indent=1))
+
+        note("running")
+        try:
+            yield
+        except Incomplete as error:
+            note("incomplete", str(error))
+            raise
+        except (KeyboardInterrupt, asyncio.CancelledError):
+            note("interrupted")
+            raise
+        except StoreError:
+            raise
+        except Exception as error:
+            note("failed", str(error))
+            raise
+        note("complete" if stages == (1, 8) else "partial")
+
+    def records(self, kind: type[R]) -> Iterator[R]:
+        """The records of one type, of all finished units, in order."""
+        from mcu.stages import STAGES
+
+        stage = next(s for s in STAGES if s.makes is kind)
+        for shard in range(self.config.shards):
+            if self.store.mark(Unit(stage, shard)) is not None:
+                with self.store.rows_path(Unit(stage, shard)).open("rb") as file:
+                    for line in file:
+                        yield kind.model_validate_json(line)

@@ -1,0 +1,98 @@
+"""What one process of a run shares: backends, limits, counters and the worker threads."""
+
+import io
+import time
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from mcu.backends import Chat, FaceCheck, ImageGenerator, Safety, Search, build
+from mcu.config import Config
+from mcu.limits import Limiter
+from mcu.store import Store
+from PIL import Image
+
+
+@dataclass
+class Meter:
+    """Counts of this process, for the progress display."""
+
+    started: float = field(default_factory=time.monotonic)
+    calls_started: int = 0
+    calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+    def add(self, answer: Mapping[str, Any]) -> None:
+        """Count one finished call."""
+        self.calls += 1
+        self.prompt_tokens += answer["prompt_tokens"]
+        self.completion_tokens += answer["completion_tokens"]
+
+
+class Services:
+    """Everything outside a stage, opened once a process, and only what the stages use."""
+
+    def __init__(self, config: Config, store: Store) -> None:
+        self.config = config
+        self.store = store
+        self.limiter = Limiter(config.chat.max_in_flight)
+        self.pool = ThreadPoolExecutor(config.image.workers, thread_name_prefix="pictures")
+        self.meter = Meter()
+        self._chat: Chat | None = None
+
+    def open(self, uses: Iterable[str]) -> None:
+        """Open the backends of some configuration sections now, before there are threads.
+
+        Raises:
+            ConfigError: a setting names something that is not there, or a key is missing.
+            BackendError: a backend's package is not installed; the message names the extra.
+        """
+        roles = {"chat": ("chat",), "image": ("images",), "checks": ("faces", "safety")}
+        for section in uses:
+            for role in roles.get(section, ("search",)):
+                getattr(self, role)
+
+    @property
+    def chat(self) -> Chat:
+        """The language model."""
+        if self._chat is None:
+            self._chat = build.open_chat(self.config)
+        return self._chat
+
+    @cached_property
+    def images(self) -> ImageGenerator:
+        """The image generator."""
+        return build.open_images(self.config)
+
+    @cached_property
+    def faces(self) -> FaceCheck | None:
+        """The face check, or None where it is off."""
+        return build.open_faces(self.config)
+
+    @cached_property
+    def safety(self) -> Safety | None:
+        """The check of texts, or None where it is off."""
+        return build.open_safety(self.config)
+
+    @cached_property
+    def search(self) -> Mapping[str, Search]:
+        """Picture searches: "retrieval" over the index, and "web"."""
+        return {
+            "retrieval": build.open_index(self.config.index.name),
+            "web": build.open_web(self.config),
+        }
+
+    def count_faces(self, image: bytes) -> int:
+        """Faces in a picture; one where the check is off."""
+        if self.faces is None:
+            return 1
+        return self.faces.count(Image.open(io.BytesIO(image)))
+
+    async def close(self) -> None:
+        """Give connections and threads back."""
+        if self._chat is not None:
+            await self._chat.close()
+        self.pool.shutdown(cancel_futures=True)

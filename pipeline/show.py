@@ -1,0 +1,71 @@
+"""Records as a person reads them: a dialogue as a chat, the rest as labelled lines."""
+
+import json
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+from mcu.contract import Stage
+from mcu.errors import ConfigError
+from mcu.run import Run
+from mcu.store import Unit
+
+
+def find_stage(text: str) -> Stage:
+    """A stage by name or number.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    from mcu.stages import STAGES
+
+    for stage in STAGES:
+        if text in (stage.name, str(stage.number)):
+            return stage
+    names = ", ".join(f"{s.number} {s.name}" for s in STAGES)
+    raise ConfigError(f"there is no stage {text!r}; the stages are {names}")
+
+
+def rows(run: Run, stage: Stage, id_: str, rejects: bool, limit: int) -> list[dict[str, Any]]:
+    """Records or rejects of a stage: one by its id, else the first few."""
+    return list(islice(_rows(run, stage, id_, rejects), 1 if id_ and not rejects else limit))
+
+
+def _rows(run: Run, stage: Stage, id_: str, rejects: bool) -> Iterator[dict[str, Any]]:
+    for shard in range(run.config.shards):
+        unit = Unit(stage, shard)
+        if run.store.mark(unit) is None:
+            continue
+        path = run.store.rejects_path(unit) if rejects else run.store.rows_path(unit)
+        with path.open(encoding="utf-8") as file:
+            for line in file:
+                row: dict[str, Any] = json.loads(line)
+                if not id_ or id_ in (row["id"], row.get("parent")):
+                    yield row
+
+
+def text(row: dict[str, Any]) -> str:
+    """One row as text."""
+    if "turns" in row:
+        return _session(row)
+    lines = []
+    for key, value in row.items():
+        if value in ("", [], {}, None):
+            continue
+        shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        lines.append(f"{key:>14}  {shown}")
+    return "\n".join(lines)
+
+
+def _session(row: dict[str, Any]) -> str:
+    since = row["interval"]
+    gap = f", {since['value']} {since['unit']}(s) later" if since else ""
+    lines = [f"Session {row['number']}, {row['date']}{gap}   ({row['parent']})", row["event"]]
+    if row["experience"]:
+        lines.append(f"[{row['op']}] {row['experience']}")
+    for turn in row["turns"]:
+        lines.append(f"  {turn['speaker']}: {turn['utterance']}".rstrip())
+        if image := turn["image"]:
+            where = f"device picture {image['album']}" if image["album"] else image["source"]
+            lines.append(f"      [{where}: {image['description']}]")
+    return "\n".join(lines)

@@ -1,0 +1,97 @@
+"""What a run has done so far, read from its marks and journals."""
+
+import os
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from mcu.errors import ConfigError
+from mcu.journal import read_totals
+from mcu.run import Run
+from mcu.store import Unit
+
+_COUNTS = ("calls", "prompt_tokens", "completion_tokens")
+
+
+def status(run: Run) -> dict[str, Any]:
+    """State and counts of a run, and of each stage; the JSON form is part of the interface.
+
+    `repeated` counts the answers that came from the journal instead of being paid for again.
+    """
+    from mcu.stages import STAGES
+
+    total: Counter[str] = Counter(dict.fromkeys((*_COUNTS, "repeated"), 0))
+    stages = []
+    journals: set[Path] = set()
+    for stage in STAGES:
+        rejects: Counter[str] = Counter()
+        done = records = 0
+        for shard in range(run.config.shards):
+            unit = Unit(stage, shard)
+            mark = run.store.mark(unit)
+            if mark is None:
+                journals.add(run.store.journal_path(unit))
+                continue
+            done += 1
+            records += mark["records"]
+            rejects.update(mark["rejects"])
+            total.update({key: mark[key] for key in _COUNTS})
+            total["repeated"] += mark["replayed"]
+        stages.append(
+            {
+                "number": stage.number,
+                "name": stage.name,
+                "shards": run.config.shards,
+                "shards_done": done,
+                "records": records,
+                "rejects": dict(sorted(rejects.items())),
+            }
+        )
+    for path in journals:
+        total.update(read_totals(path))
+    return {
+        "name": run.root.name,
+        "folder": str(run.root),
+        "state": _state(run),
+        "reason": run.state.get("reason", ""),
+        "episodes": run.config.run.episodes,
+        **total,
+        "usd": 0.0,
+        "seconds": run.state.get("seconds", 0.0),
+        "stages": stages,
+    }
+
+
+def runs(outputs: Path) -> list[Run]:
+    """All runs of a folder, the newest first."""
+    found = sorted(outputs.glob("*/run.toml"), key=lambda path: path.stat().st_mtime, reverse=True)
+    return [Run.open(path.parent) for path in found]
+
+
+def newest_unfinished(outputs: Path) -> Run:
+    """The run to resume when none is named.
+
+    Raises:
+        ConfigError: every run is complete, or there is none.
+    """
+    for run in runs(outputs):
+        if _state(run) != "complete":
+            return run
+    raise ConfigError(f"there is no unfinished run in {outputs}")
+
+
+def _state(run: Run) -> str:
+    state = run.state
+    if state.get("state") == "running" and not _alive(int(state.get("pid", 0))):
+        return "interrupted"
+    return str(state.get("state", "new"))
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return pid > 0

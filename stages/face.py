@@ -1,0 +1,38 @@
+"""Stage 2: a face for each persona (paper §3.1, step 2)."""
+
+from mcu.backends import ImageRequest
+from mcu.context import Context
+from mcu.contract import stage
+from mcu.errors import Reject
+from mcu.ids import rng_of, uuid4_of
+from mcu.records import RELATIONS, Face, Persona
+from mcu.stages.looks import check_look, describe, draw_look
+
+
+@stage(2, takes=Persona, makes=Face, uses=("image", "checks"), version=1)
+async def face(persona: Persona, ctx: Context) -> list[Face]:
+    """One portrait a persona, or one an episode where `run.identity` says so."""
+    relations = RELATIONS if ctx.config.run.identity == "episode" else ("",)
+    return [await _portrait(persona, relation, ctx) for relation in relations]
+
+
+async def _portrait(persona: Persona, relation: str, ctx: Context) -> Face:
+    person = (persona.age, persona.gender, persona.birthplace)
+    look = draw_look(*person, rng_of(ctx.config.run.seed, "look", persona.id, relation))
+    if wrong := check_look(look, *person):
+        raise Reject("bad_look", f"the attributes do not agree: {wrong[0]}")
+    description = describe(look, *person)
+    image = await ctx.draw(
+        ImageRequest(kind="face", prompt=description, look=look, seed=0),
+        f"face {relation}",
+        accept=ctx.one_face,
+    )
+    return Face(
+        parent=persona.id,
+        relation=relation,
+        name=persona.name,
+        description=description,
+        look=look,
+        key=uuid4_of("face", persona.id, relation),
+        image=image,
+    )
