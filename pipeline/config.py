@@ -4,6 +4,7 @@ import os
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from datetime import date
 from importlib.resources import files
 from pathlib import Path
@@ -184,18 +185,12 @@ def load_config(
         ConfigError: with one sentence that names the key at fault.
     """
     merged = _profile(profile)
+    _merge(merged, _environment(os.environ if environment is None else environment))
     if path is None and Path("mcu.toml").is_file():
         path = Path("mcu.toml")
     if path is not None:
         _merge(merged, _read_toml(path))
-    chat = merged.setdefault("chat", {})
-    environ = os.environ if environment is None else environment
-    if isinstance(chat, dict):
-        if key := environ.get("OPENAI_API_KEY"):
-            chat.setdefault("api_key", key)
-        if url := environ.get("OPENAI_BASE_URL"):
-            chat.setdefault("base_url", url)
-    _merge(merged, dict(values or {}))
+    _merge(merged, deepcopy(dict(values or {})))
     for flag in flags:
         _merge(merged, _flag(flag))
     return parse_config(merged)
@@ -229,12 +224,19 @@ def _profile(name: str) -> dict[str, Any]:
     return tomllib.loads((files("mcu") / "profiles" / f"{name}.toml").read_text(encoding="utf-8"))
 
 
+def _environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    names = {"api_key": "OPENAI_API_KEY", "base_url": "OPENAI_BASE_URL"}
+    return {
+        "chat": {key: environment[name] for key, name in names.items() if environment.get(name)}
+    }
+
+
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(f"{path} is not valid TOML: {error}") from error
 
 
@@ -242,10 +244,11 @@ def _flag(flag: str) -> dict[str, Any]:
     key, equals, text = flag.partition("=")
     section, dot, name = key.strip().partition(".")
     if not (equals and dot and section and name):
-        raise ConfigError(f"--set {flag!r} is not of the form section.key=value")
+        # Not the whole flag: the value may be a key.
+        raise ConfigError(f"--set {key.strip()[:80]!r} is not of the form section.key=value")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         value = text
     return {section: {name: value}}
 

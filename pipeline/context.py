@@ -17,7 +17,7 @@ from mcu.ids import digest, rng_of, seed_of, sha256
 from mcu.journal import Answer, UnitJournal
 from mcu.parse import parse
 from mcu.records import Record
-from mcu.schema import schema_of
+from mcu.schema import schema_digest, schema_of
 from mcu.services import Services
 from pydantic import BaseModel
 
@@ -131,12 +131,12 @@ class Context:
         async def make() -> Answer:
             async with self.services.limiter.hold((-self.stage.number, self.shard)):
                 self.services.meter.calls_started += 1
-                answer = asdict(await self.services.chat.complete(request))
+                answer = dict(vars(await self.services.chat.complete(request)))
             self.services.meter.add(answer)
             return answer
 
-        content = {k: v for k, v in asdict(request).items() if k != "schema"}
-        key = digest(["chat", content, sha256(repr(request.schema).encode())])
+        content = {k: v for k, v in vars(request).items() if k != "schema"}
+        key = digest(["chat", content, schema_digest(reply)])
         return await self.journal.once(key, "chat", self.record.id, content, make)
 
     def _check_safety(self, value: BaseModel) -> None:

@@ -135,7 +135,7 @@ class Engine:
                 self._running += 1
                 self._group.create_task(self._work(run, *taken))
             elif run.complete:
-                self._close(run)
+                self._group.create_task(self._close(run))
 
     def _next(self) -> UnitRun | None:
         """The open unit with inputs left, or the ready one, that is first in priority."""
@@ -193,14 +193,18 @@ class Engine:
             stage = run.unit.stage.name
             raise McuError(f"stage {stage} failed on record {record.id}: {error!r}") from error
         self._running -= 1
-        if run.complete:
-            self._close(run)
         self._fill()
+        if run.complete:
+            await self._close(run)
 
-    def _close(self, run: UnitRun) -> None:
+    async def _close(self, run: UnitRun) -> None:
+        if run not in self._open:
+            return  # its last input and the engine both saw that it is complete
         self._open.remove(run)
-        run.finish(self._prints[run.unit.stage.name])
+        # Syncing files takes long enough to hold up every other call.
+        await asyncio.to_thread(run.finish, self._prints[run.unit.stage.name])
         self._finish(run.unit)
+        self._fill()
 
     def _finish(self, unit: Unit) -> None:
         self._todo.discard(unit)

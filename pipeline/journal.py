@@ -7,6 +7,7 @@ import sqlite3
 import threading
 import zlib
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +22,16 @@ CREATE TABLE IF NOT EXISTS answers (
 _INSERT = "INSERT OR IGNORE INTO answers VALUES (?,?,?,?,?,?,?,?)"
 
 Answer = dict[str, Any]
+_Entry = tuple[
+    "UnitJournal", tuple[Any, ...], tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]
+]
 
 
 class Writer:
     """One thread that commits the answers of all open units, many to a transaction."""
 
     def __init__(self) -> None:
-        self._queue: queue.SimpleQueue[tuple[UnitJournal, tuple[Any, ...], Any] | None] = (
-            queue.SimpleQueue()
-        )
+        self._queue: queue.SimpleQueue[_Entry | threading.Event | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="journal", daemon=True)
         self._thread.start()
 
@@ -39,6 +41,13 @@ class Writer:
         done: asyncio.Future[None] = loop.create_future()
         self._queue.put((unit, row, (loop, done)))
         await done
+
+    def flush(self) -> None:
+        """Return once everything handed over before is written; nothing after `close`."""
+        if self._thread.is_alive():
+            written = threading.Event()
+            self._queue.put(written)
+            written.wait()
 
     def close(self) -> None:
         """Commit what is waiting and end the thread."""
@@ -52,14 +61,17 @@ class Writer:
             while not self._queue.empty():
                 batch.append(self._queue.get())
             open_ = None not in batch
-            by_unit: dict[UnitJournal, list[tuple[tuple[Any, ...], Any]]] = {}
+            by_unit: dict[UnitJournal, list[_Entry]] = {}
             for entry in batch:
-                if entry is not None:
-                    by_unit.setdefault(entry[0], []).append((entry[1], entry[2]))
+                if isinstance(entry, tuple):
+                    by_unit.setdefault(entry[0], []).append(entry)
             for unit, entries in by_unit.items():
-                error = unit.write([row for row, _ in entries])
-                for _, (loop, done) in entries:
+                error = unit.write([row for _, row, _ in entries])
+                for _, _, (loop, done) in entries:
                     _settle(loop, done, error)
+            for entry in batch:
+                if isinstance(entry, threading.Event):
+                    entry.set()
 
 
 def _settle(
@@ -74,7 +86,7 @@ def _settle(
             done.set_exception(StoreError(f"the journal cannot be written: {error}"))
 
     # A loop that was closed by an interruption has nobody left to tell.
-    if not loop.is_closed():
+    with suppress(RuntimeError):
         loop.call_soon_threadsafe(settle)
 
 
@@ -102,8 +114,11 @@ class UnitJournal:
 
         Equal requests under way at the same time are made once.
         """
-        if key in self._pending:
-            return await asyncio.shield(self._pending[key])
+        while (pending := self._pending.get(key)) is not None:
+            await asyncio.wait([pending])
+            if not pending.cancelled():
+                return pending.result()
+            # Whoever made it was cancelled, this caller was not: it makes the request itself.
         if (known := self._get(key)) is not None:
             self.replayed += 1
             return known
@@ -132,15 +147,19 @@ class UnitJournal:
     def _get(self, key: str) -> Answer | None:
         if self._empty:
             return None
-        row = self._reader.execute("SELECT answer FROM answers WHERE key = ?", (key,)).fetchone()
-        return _unpack(row[0]) if row else None
+        query = "SELECT answer FROM answers WHERE key = ?"
+        try:
+            row = self._reader.execute(query, (key,)).fetchone()
+            return _unpack(row[0]) if row else None
+        except (sqlite3.Error, zlib.error, ValueError) as error:
+            raise StoreError(f"the journal {self._path} cannot be read: {error}") from error
 
     def write(self, rows: list[tuple[Any, ...]]) -> Exception | None:
         """Commit rows in one transaction; called by the writer's thread alone."""
         try:
             with self._database:
                 self._database.executemany(_INSERT, rows)
-        except sqlite3.Error as error:
+        except Exception as error:  # one that got away would end the thread, and hang the run
             return error
         return None
 
@@ -149,9 +168,11 @@ class UnitJournal:
         return _totals(self._reader)
 
     def close(self, keep: bool = True) -> None:
-        """Fold the log into the file; without `keep`, delete it."""
+        """Write what is waiting, fold the log into the file; without `keep`, delete it."""
+        self._writer.flush()
         self._reader.close()
-        self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        with suppress(sqlite3.Error):  # on a full disk the log stays, and is read the next time
+            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._database.close()
         if not keep:
             for path in self._path.parent.glob(self._path.name + "*"):

@@ -1,8 +1,11 @@
 """Model text to checked data: JSON is found, mended where that is safe, and validated."""
 
 import json
+import math
 import re
 import unicodedata
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import json_repair
@@ -12,10 +15,14 @@ from pydantic import BaseModel, ValidationError
 M = TypeVar("M", bound=BaseModel)
 
 _LONGEST = 200_000  # characters; a reply budget of 4,096 tokens is a tenth of it
+_STARTS = 32  # opening braces that are tried as the start of the JSON: talk may hold some, too
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?")
+_BREAKS = re.compile(r"\r\n?|[\x0b\x0c\x85\u2028\u2029]")
 # Controls but tab and newline, and the marks that turn the direction of text.
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff]")
+_CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
+_CONSTANT = re.compile(r"[:\[,]\s*(-?(?:NaN|Infinity))\s*[,\]}]")
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*+("?)', re.DOTALL)
 
 
 def parse(text: str, reply: type[M]) -> M:
@@ -31,33 +38,68 @@ def parse(text: str, reply: type[M]) -> M:
         raise Fault("the reply is empty")
     if len(text) > _LONGEST:
         raise Fault(f"the reply is far too long ({len(text)} characters)")
+    failure: Fault | None = None
     try:
-        value = _clean(_load(text))
-        return reply.model_validate(value)
-    except ValidationError as error:
-        raise Fault(_sentence(error)) from None
+        for value in _readings(text):
+            try:
+                return reply.model_validate(_clean(value))
+            except ValidationError as error:
+                failure = failure or Fault(_sentence(error))
+    except Fault as fault:
+        failure = fault
     except RecursionError:
-        raise Fault("the JSON is nested too deeply") from None
+        failure = failure or Fault("the JSON is nested too deeply")
+    raise failure or Fault("the reply holds no JSON object")
 
 
-def _load(text: str) -> Any:
-    text = text.rpartition("</think>")[2].strip()
-    try:
-        return json.loads(text, parse_constant=_refuse)
-    except ValueError:
-        pass
-    start = text.find("{")
-    if start < 0:
-        raise Fault("the reply holds no JSON object")
-    try:
-        decoder = json.JSONDecoder(parse_constant=_refuse)
-        return decoder.raw_decode(text, start)[0]
-    except ValueError:
-        pass
-    body = text[start : text.rfind("}") + 1]
-    if not body or any(body.count(a) != body.count(b) for a, b in ("{}", "[]")):
+def _readings(text: str) -> Iterator[Any]:
+    """What the text may mean, likeliest first; raises Fault for what no reading can cure."""
+    decoder = json.JSONDecoder(parse_constant=_refuse)
+    with suppress(ValueError):
+        value = decoder.decode(text)
+        if isinstance(value, dict):
+            yield value
+            return
+    body = text.rpartition("</think>")[2]
+    start, unread = body.find("{"), ""
+    for _ in range(_STARTS):
+        if start < 0:
+            break
+        try:
+            value, end = decoder.raw_decode(body, start)
+        except ValueError:
+            end = start + 1
+            if not unread:
+                unread = _object(body[start:])
+                if not _torn(unread):
+                    yield _mend(unread)
+        else:
+            yield value
+        start = body.find("{", end)
+    if unread and _torn(unread):
         raise Fault("the reply ends before its JSON does")
-    return json_repair.loads(body, skip_json_loads=True)
+
+
+def _object(text: str) -> str:
+    """The text up to its last closing brace, all of it when there is none."""
+    return text[: text.rfind("}") + 1] or text
+
+
+def _torn(text: str) -> bool:
+    """Whether a bracket or a string is left open, so that a part may be missing."""
+    if not all(match[1] for match in _STRING.finditer(text)):
+        return True
+    bare = _STRING.sub("", text)
+    return any(bare.count(a) != bare.count(b) for a, b in ("{}", "[]"))
+
+
+def _mend(text: str) -> Any:
+    if constant := _CONSTANT.search(text):
+        _refuse(constant[1])
+    try:
+        return json_repair.loads(text, skip_json_loads=True)
+    except Exception as error:  # whatever the mender stumbles over is the model's fault
+        raise Fault("the reply is not JSON") from error
 
 
 def _refuse(constant: str) -> None:
@@ -68,8 +110,10 @@ def _clean(value: Any) -> Any:
     if isinstance(value, str):
         if _SURROGATE.search(value):
             raise Fault("the reply holds half of a surrogate pair")
-        plain = _CONTROLS.sub("", _ESCAPES.sub("", value))
+        plain = _CONTROLS.sub("", _BREAKS.sub("\n", _ESCAPES.sub("", value)))
         return unicodedata.normalize("NFC", plain)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise Fault("the reply holds a number that is too large")
     if isinstance(value, list):
         return [_clean(item) for item in value]
     if isinstance(value, dict):

@@ -30,6 +30,13 @@ class Stats:
     prompt_tokens: int = 0
     completion_tokens: int = 0
 
+    def enter(self, key: str, now: float) -> None:
+        """Count a request that is let in."""
+        self.seen[key] += 1
+        self.first = self.first or now
+        self.in_flight += 1
+        self.max_in_flight = max(self.max_in_flight, self.in_flight)
+
     def as_json(self) -> dict[str, Any]:
         """The counts; `usd` is 0, for the author asks no money."""
         requests, unique = self.seen.total(), len(self.seen)
@@ -79,23 +86,27 @@ class Simulator:
         app.router.add_get("/v1/models", self._models)
         app.router.add_get("/stats", self._stats)
         app.router.add_post("/reset", self._reset)
+        app.on_cleanup.append(self._close)
         return app
+
+    async def _close(self, app: web.Application) -> None:
+        if self._log:
+            self._log.close()
 
     async def _complete(self, request: web.Request) -> web.Response:
         try:
             body = await request.json()
             messages, model = body["messages"], str(body["model"])
-        except (ValueError, KeyError, TypeError) as error:
+            if not (messages and all(isinstance(message, dict) for message in messages)):
+                raise TypeError("messages must be a list of objects")
+            key = digest(body)
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             return _error(400, f"not a chat completion request: {error!r}")
-        stats, started = self.stats, time.time()
-        if self._most and stats.in_flight >= self._most:
-            stats.refused += 1
+        started = time.time()
+        if self._most and self.stats.in_flight >= self._most:
+            self.stats.refused += 1
             return _error(429, "too many requests in flight", {"Retry-After": "1"})
-        key = digest(body)
-        stats.seen[key] += 1
-        stats.first = stats.first or started
-        stats.in_flight += 1
-        stats.max_in_flight = max(stats.max_in_flight, stats.in_flight)
+        self.stats.enter(key, started)
         try:
             if self._latency:
                 await asyncio.sleep(self._latency)
@@ -103,10 +114,11 @@ class Simulator:
                 return self._fault(messages, model, body)
             return self._good(messages, model, body)
         finally:
-            stats.in_flight -= 1
-            stats.last = time.time()
+            # Not the object of the start: a reset may have put another in its place.
+            self.stats.in_flight -= 1
+            self.stats.last = time.time()
             if self._log:
-                line = {"key": key, "start": started, "end": stats.last}
+                line = {"key": key, "start": started, "end": self.stats.last}
                 self._log.write(json.dumps(line) + "\n")
                 self._log.flush()
 
@@ -162,7 +174,7 @@ class Simulator:
 
     async def _reset(self, request: web.Request) -> web.Response:
         in_flight = self.stats.in_flight
-        self.stats = Stats(in_flight=in_flight)
+        self.stats = Stats(in_flight=in_flight, max_in_flight=in_flight)
         return web.json_response(self.stats.as_json())
 
 

@@ -72,6 +72,7 @@ class Store:
     def write_mark(self, unit: Unit, mark: dict[str, Any]) -> None:
         """Say that a unit is done; its data must be on disk."""
         self.write(self.mark_path(unit), dump(mark, indent=1))
+        _sync_folder(self.mark_path(unit).parent)
 
     def write(self, path: Path, data: bytes) -> None:
         """Write a file whole: temporary file, fsync, rename."""
@@ -93,7 +94,6 @@ class Store:
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
-            _sync_folder(path.parent)
         except OSError as error:
             raise StoreError(f"{path} cannot be written: {error.strerror or error}") from error
         finally:

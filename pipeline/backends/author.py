@@ -95,7 +95,8 @@ def library() -> Library:
 
 def _value(line: str) -> Value:
     """Read `value | pictures; pictures | touch | ages`, the last three optional."""
-    text, pictures, touch, ages = [*(part.strip() for part in line.split("|")), "", "", ""][:4]
+    parts = [part.strip() for part in re.split(r"\s\|(?=\s|$)", line)]
+    text, pictures, touch, ages = [*parts, "", "", ""][:4]
     low, _, high = ages.partition("-")
     shown = tuple(p.strip() for p in pictures.split(";") if p.strip())
     return Value(text, shown, touch, (int(low or 0), int(high or 200)))
@@ -179,6 +180,7 @@ def voice(sheet: Sheet, rng: Random, value: Value | None = None) -> Voice:
     made = Voice(rng, slots, rules)
     if drawn:
         slots["value"] = made.fill(drawn.text)
+    slots["value_the"] = f"the {slots['value']}" if "United " in slots["value"] and not slots["value"].startswith(("the ", "a ", "an ")) else slots["value"]
     for name in ("topic", "do", "item"):
         slots[name] = made.fill(row[name])
     where = "place_moved" if home.casefold() != born.casefold() else "place_stayed"

@@ -46,8 +46,9 @@ class Shot:
 def core_of(description: str, name: str) -> str:
     """What a picture shows, up to the first comma, with the person as "me"."""
     core = description.split(",")[0].strip().rstrip(".")
-    core = re.sub(rf"(?<!\w){re.escape(name)}['’]s?(?!\w)", "my", core)
-    core = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "me", core)
+    if name:
+        core = re.sub(rf"(?<!\w){re.escape(name)}['’]s?(?!\w)", "my", core)
+        core = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "me", core)
     first = core.split(" ", 1)[0]
     return core[:1].lower() + core[1:] if first in ("A", "An", "The", "Two", "My", "Some") else core
 
@@ -110,6 +111,7 @@ class Shots:
         gist = Shot.gist_of(text, self._sheet.name)
         slots = self._speaker.slots
         slots["shot"], slots["core"] = gist, core
+        slots["shown"] = core_of(text, "")
         rationale = self._speaker.say("<why_own>" if source == "mobile" else "<why_web>")
         return Shot(text, source, number, self._keywords(core), rationale, gist, core)
 

@@ -1,37 +1,60 @@
-"""The illustrated person and the offline image generator that draws them."""
+"""The offline image generator: illustrated people, the same in every picture they share."""
 
-import hashlib
-import io
 import random
-import re
-import tomllib
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from importlib.resources import files
-from string import Template
-from typing import Any
+from collections.abc import Sequence
 
-import resvg_py
 from PIL import Image
 
 from mcu.backends import ImageRequest
+from mcu.backends.brief import read
+from mcu.backends.drawing import SIZE, chance, jpeg, render, shapes
+from mcu.backends.figure import Figure
+from mcu.backends.paper import caption, phone, sheet
+from mcu.backends.scene import Scene, backdrop, colours
 
-SIZE = 512
-FRAMES = {"headshot": (66, 44, 380), "portrait": (26, 24, 460), "upper body": (-54, 10, 620)}
-FIGURE = (-128, 30, 768, 1120)
-BUILDS = {
-    "slim": (90, 72, 78),
-    "petite": (86, 72, 82),
-    "athletic": (106, 82, 84),
-    "broad-shouldered": (112, 92, 90),
-    "stocky": (108, 104, 104),
-    "plump": (106, 112, 114),
-    "curvy": (96, 86, 104),
-}
-POSES = {
-    "rest": ((-26, 130), (-8, 262), (26, 130), (8, 262)),
-    "hold": ((-26, 130), (-8, 262), (40, 124), (-52, 112)),
-    "wave": ((-26, 130), (-8, 262), (84, 62), (96, -92)),
-    "work": ((-40, 124), (44, 150), (40, 124), (-44, 150)),
-    "reach": ((-26, 130), (-8, 262), (96, 74), (186, 6)),
-}
+
+class Avatar:
+    """Draws each request as a 512 x 512 JPEG, from the request alone; nothing is downloaded.
+
+    The person follows from `look`, so an equal look is an equal head in portraits and scenes.
+    """
+
+    def generate(self, requests: Sequence[ImageRequest]) -> list[bytes]:
+        """JPEG files in the order of the requests."""
+        return [jpeg(_picture(request)) for request in requests]
+
+
+def _picture(request: ImageRequest) -> Image.Image:
+    look = dict(request.look)
+    rng = chance(request.kind, request.prompt, request.seed, *sorted(look.items()))
+    brief = read(request.prompt)
+    if request.kind == "face":
+        return _portrait(look or {"age": str(rng.randint(20, 70))}, rng)
+    if request.kind == "t2i":
+        if brief.form == "screen":
+            return phone(brief, rng)
+        if brief.form == "paper":
+            return sheet(brief, rng)
+        look = {}
+    elif not look:
+        look = {"age": str(rng.randint(20, 70))}
+    picture = Scene(brief, look, rng).draw()
+    return caption(picture, brief) if brief.form == "meme" else picture
+
+
+def _portrait(look: dict[str, str], rng: random.Random) -> Image.Image:
+    """Head and shoulders before a blurred place."""
+    named = look.get("background", "plain light wall")
+    places = shapes("places")["place"]
+    place = places.get(shapes("scenes")["backgrounds"].get(named, named), places["plain"])
+    side = rng.uniform(380, 460)
+    box = (rng.uniform(0, SIZE - side), rng.uniform(0, (SIZE - side) / 2), side, side)
+    # a small picture made large is a blurred one
+    far = backdrop(place, colours(read(named), place, rng), box, rng.random() < 0.5, 96)
+    canvas = far.convert("RGB").resize((SIZE, SIZE), Image.Resampling.BICUBIC)
+    canvas = Image.blend(canvas, Image.new("RGB", canvas.size, "#ffffff"), 0.16)
+    frames = shapes("parts")["frame"]
+    left, top, width = frames.get(look.get("shot_type", ""), frames["portrait"])
+    person = render(Figure(look).svg(), (left, top, width, width))
+    canvas.paste(person, (0, 0), person)
+    return canvas

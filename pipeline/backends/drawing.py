@@ -47,6 +47,13 @@ def chance(*parts: object) -> random.Random:
     return random.Random(hashlib.sha256(text).digest())
 
 
+def plurals(phrase: str) -> tuple[str, str]:
+    """The phrase and its plural."""
+    if phrase.endswith("y") and phrase[-2:-1] not in "aeiou":
+        return phrase, phrase[:-1] + "ies"
+    return phrase, phrase + ("es" if phrase.endswith(("s", "x", "ch", "sh")) else "s")
+
+
 def render(body: str, box: tuple[float, float, float, float], width: int = SIZE) -> Image.Image:
     """SVG elements as an RGBA picture `width` pixels wide that shows the box (x, y, w, h)."""
     view = " ".join(f"{side:.2f}" for side in box)

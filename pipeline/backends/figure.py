@@ -8,6 +8,9 @@ from mcu.backends.drawing import chance, fill, mix, shapes
 
 Look = Mapping[str, str]
 SETTING = ("background", "shot_type")
+# the sheet (x, y, width, height), and the y of the hips and of the soles on it
+SHEET = (-164.0, 20.0, 840.0, 1220.0)
+HIPS, SOLES = 760, 1236
 
 
 class Figure:
@@ -24,8 +27,8 @@ class Figure:
 
     def svg(self, pose: str = "rest") -> str:
         """The whole figure on its sheet: see data/avatar/parts.toml for the coordinates."""
-        size = 1.17 - max(0.0, (17 - self.age) * 0.028)
-        body = f"translate({256 * (1 - size):.1f} {346 - 378 * size:.1f}) scale({size:.3f})"
+        across, down, size = self.stature()
+        body = f"translate({across:.1f} {down:.1f}) scale({size:.3f})"
         parts = [
             f"<defs>{shapes('parts')['patterns']}{self._clip()}</defs>",
             self._hair("back") or self._wear("headscarf", "back"),
@@ -39,6 +42,17 @@ class Figure:
             self._hair("over"),
         ]
         return "".join(parts)
+
+    def stature(self) -> tuple[float, float, float]:
+        """How the body is set under the head: right, down, scale. Children are shorter."""
+        size = 1.17 - max(0.0, (17 - self.age) * 0.028)
+        return 256 * (1 - size), 346 - 378 * size, size
+
+    def hand(self, pose: str) -> tuple[float, float]:
+        """Where the right hand is on the sheet."""
+        across, down, size = self.stature()
+        x, y = shapes("parts")["pose"][pose][3]
+        return across + (int(str(self.size["sr"])) - 22 + x) * size, down + (436 + y) * size
 
     def _clip(self) -> str:
         return f'<clipPath id="head"><path d="{shapes("parts")["head"][self.face["head"]]}"/></clipPath>'
@@ -153,7 +167,9 @@ class Figure:
                 f'<path stroke="{edge}" stroke-width="{thick + 5}" {line}L{mx:.0f} {my:.0f}"/>'
                 f'{bare}<path stroke="{cloth}" stroke-width="{thick}" {line}L{mx:.0f} {my:.0f}"/>{hand}'
             )
-        cx, cy = ex + (hx - ex) * 0.86, ey + (hy - ey) * 0.86
+        # the cuff's round end must leave half of the hand in sight
+        bare = 1 - (thick * 0.62) / max(1.0, ((hx - ex) ** 2 + (hy - ey) ** 2) ** 0.5)
+        cx, cy = ex + (hx - ex) * bare, ey + (hy - ey) * bare
         path = f"{line}L{ex} {ey}L{cx:.0f} {cy:.0f}"
         return (
             f'{hand}<path stroke="{edge}" stroke-width="{thick + 5}" {path}"/>'

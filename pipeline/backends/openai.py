@@ -1,9 +1,12 @@
 """The `openai` chat backend: OpenAI or any server that speaks its chat completions."""
 
+import asyncio
 import json
+import math
 import random
 import re
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from mcu.backends import ChatReply, ChatRequest
 from mcu.config import ChatSection
@@ -13,7 +16,8 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, sto
 if TYPE_CHECKING:
     from openai.types.chat import ChatCompletion
 
-_LONGEST_WAIT = 60.0
+_FIRST_WAIT, _LONGEST_WAIT = 0.5, 60.0
+_MOST_TOKENS = 2**31
 _MODES = ("json_schema", "json_object", "text")
 _ABOUT_FORMAT = re.compile(r"response_format|json_schema|json_object|schema|grammar", re.I)
 _PENALTIES = ("frequency_penalty", "presence_penalty")
@@ -37,19 +41,16 @@ class OpenAIChat:
     """
 
     def __init__(self, chat: ChatSection) -> None:
-        key = chat.api_key.get_secret_value()
-        if not key and not chat.base_url:
-            raise ConfigError(
-                "no API key: set OPENAI_API_KEY, or chat.base_url for a server that needs none"
-            )
+        self._key = _checked_key(chat)
+        _check_url(chat.base_url)
         from openai import AsyncOpenAI, DefaultAioHttpClient
 
-        self._key = key
         self._retries = chat.retries
+        self._timeout = chat.timeout
         self._mode = 0 if chat.structured == "auto" else _MODES.index(chat.structured)
         self._may_fall_back = chat.structured == "auto"
         self._client = AsyncOpenAI(
-            api_key=key or "none",
+            api_key=self._key or "none",
             base_url=chat.base_url or None,
             timeout=chat.timeout,
             max_retries=0,
@@ -85,24 +86,28 @@ class OpenAIChat:
         await self._client.close()
 
     async def _send(self, request: ChatRequest) -> "ChatCompletion":
+        import aiohttp
         import openai
 
         mode = self._mode
         try:
-            completion: ChatCompletion = await self._client.chat.completions.create(
-                **_arguments(request, mode)
-            )
+            # The client's own time-outs are between two bytes; this one is of the whole call.
+            async with asyncio.timeout(self._timeout):
+                completion: ChatCompletion = await self._client.chat.completions.create(
+                    **_arguments(request, mode)
+                )
             return completion
-        except openai.APITimeoutError as error:
-            raise _Passing("it timed out") from error
-        except openai.APIConnectionError as error:
-            raise _Passing(self._public(error.__cause__ or error), connected=False) from error
         except openai.APIStatusError as error:
-            if self._falls_back(error, mode):
-                return await self._send(request)
-            raise self._judge(error) from error
-        except ValueError as error:
-            raise _Passing("its answer was torn") from error
+            if not self._falls_back(error, mode):
+                # Without its cause, whose text may hold the key.
+                raise self._judge(error) from None
+        except openai.APIConnectionError as error:
+            raise self._unreached(error) from None
+        except TimeoutError:
+            raise _Passing("it timed out") from None
+        except (openai.OpenAIError, aiohttp.ClientError, ValueError, RecursionError):
+            raise _Passing("its answer was torn, or not JSON") from None
+        return await self._send(request)
 
     def _falls_back(self, error: Any, mode: int) -> bool:
         """Go to the next simpler form of structured output when this one is what is refused."""
@@ -111,6 +116,18 @@ class OpenAIChat:
             return False
         self._mode = max(self._mode, mode + 1)
         return True
+
+    def _unreached(self, error: BaseException) -> _Passing:
+        """A connection that failed: never made, which no other record will change, or lost."""
+        import aiohttp
+
+        never = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, never):
+            cause = cause.__cause__
+        if cause is not None:
+            return _Passing(self._public(cause), connected=False)
+        return _Passing(f"the connection was lost: {self._public(error.__cause__ or error)}")
 
     def _judge(self, error: Any) -> Exception:
         """A status error as one that may pass or one that never will."""
@@ -134,8 +151,32 @@ class OpenAIChat:
         return re.sub(r"\bsk-[\w*-]+", "***", text)[:300]
 
 
+def _checked_key(chat: ChatSection) -> str:
+    key = chat.api_key.get_secret_value().strip()
+    if not key and not chat.base_url:
+        raise ConfigError(
+            "no API key: set OPENAI_API_KEY, or chat.base_url for a server that needs none"
+        )
+    if not (key.isascii() and key.isprintable()):
+        raise ConfigError("the API key holds characters that no key has; copy it again")
+    return key
+
+
+def _check_url(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if url and not good:
+        raise ConfigError(f"chat.base_url must be such as https://host/v1, not {url!r}")
+
+
 def _arguments(request: ChatRequest, mode: int) -> dict[str, Any]:
-    messages = list(request.messages)
+    messages = [
+        {name: text.encode("utf-8", "replace").decode() for name, text in message.items()}
+        for message in request.messages
+    ]
     arguments: dict[str, Any] = {
         "model": request.model,
         "seed": request.seed,
@@ -159,30 +200,44 @@ def _arguments(request: ChatRequest, mode: int) -> dict[str, Any]:
 
 
 def _reply(completion: "ChatCompletion") -> ChatReply:
-    if not completion.choices:
-        raise _Passing("its answer was empty")
-    choice, usage = completion.choices[0], completion.usage
-    refused = bool(choice.message.refusal)
+    """What the server sent as a reply; the client library checks none of its types."""
+    try:
+        choice = completion.choices[0]
+        text, refusal = choice.message.content, choice.message.refusal
+    except (AttributeError, IndexError, KeyError, TypeError):
+        raise _Passing("its answer is not a chat completion; check chat.base_url") from None
+    finish, model = choice.finish_reason, completion.model
     return ChatReply(
-        text=choice.message.content or choice.message.refusal or "",
-        finish="content_filter" if refused else choice.finish_reason,
-        model=completion.model or "",
-        prompt_tokens=usage.prompt_tokens if usage else 0,
-        completion_tokens=usage.completion_tokens if usage else 0,
+        text=_text(text) or _text(refusal),
+        finish="content_filter" if refusal else finish if isinstance(finish, str) else "stop",
+        model=_text(model),
+        prompt_tokens=_count(completion.usage, "prompt_tokens"),
+        completion_tokens=_count(completion.usage, "completion_tokens"),
     )
+
+
+def _text(value: object) -> str:
+    """Text that any file can hold: half a surrogate pair as its escape, which JSON refuses."""
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else ""
+
+
+def _count(usage: object, name: str) -> int:
+    value = getattr(usage, name, 0)
+    return value if isinstance(value, int) and 0 <= value < _MOST_TOKENS else 0
 
 
 def _wait(state: RetryCallState) -> float:
     """What the server asked for, else doubling; jittered so that waiters do not come together."""
     error = state.outcome.exception() if state.outcome else None
     asked = error.wait if isinstance(error, _Passing) else 0.0
-    pause = asked or min(0.5 * 2.0 ** (state.attempt_number - 1), _LONGEST_WAIT)
+    pause = asked or min(_FIRST_WAIT * 2.0 ** (state.attempt_number - 1), _LONGEST_WAIT)
     return pause * random.uniform(1.0, 1.25) if asked else pause * random.uniform(0.5, 1.0)
 
 
 def _retry_after(headers: Any) -> float:
     """Seconds from a Retry-After header; 0 when there is none that can be read."""
     try:
-        return min(max(float(headers.get("retry-after", 0)), 0.0), _LONGEST_WAIT)
+        seconds = float(headers.get("retry-after", 0))
     except ValueError:
         return 0.0
+    return min(max(seconds, 0.0), _LONGEST_WAIT) if math.isfinite(seconds) else 0.0

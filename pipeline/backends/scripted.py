@@ -14,6 +14,7 @@ from mcu.backends.author_plan import plan
 from mcu.ids import rng_of
 
 _CHARACTERS_A_TOKEN = 4
+_GROWN = 30  # from this age on, school is a memory
 _TASK = re.compile(r"Task: (\w+)")
 
 
@@ -63,13 +64,13 @@ def _persona(sheet: Sheet, rng: Random) -> dict[str, Any]:
     fitting = [v for v in pool if v.ages[0] <= sheet.age <= v.ages[1]] or pool
     made: dict[str, dict[str, str]] = {}
     spare: list[dict[str, str]] = []
-    for _ in range(6):
+    for _ in range(12):
         for value in rng.sample(fitting, len(fitting)):
             if len(made) == count:
                 break
             speaker = voice(sheet, rng, value)
             text = speaker.slots["value"]
-            row = {"value": text, "sentence": speaker.say(rng.choice(sheet.row["say"]))}
+            row = {"value": text, "sentence": speaker.say(rng.choice(_patterns(sheet)))}
             if text.casefold() in made:
                 spare.append(row)
             else:
@@ -77,11 +78,20 @@ def _persona(sheet: Sheet, rng: Random) -> dict[str, Any]:
     return {"personas": [*made.values(), *spare][:count]}
 
 
+def _patterns(sheet: Sheet) -> list[str]:
+    """Sentence patterns; some categories speak of the past from a certain age on."""
+    young = sheet.row.get("young")
+    found: list[str] = young if young and sheet.age < _GROWN else sheet.row["say"]
+    return found
+
+
 def _commonsense(sheet: Sheet, rng: Random) -> dict[str, Any]:
     speaker, found = voice(sheet, rng), {}
     for relation in RELATIONS:
-        own = sheet.row.get("infer", {}).get(relation, [])
-        found[relation] = speaker.fill(rng.choice([*own, *sheet.group["infer"][relation]]))
+        clauses = sheet.group["infer"][relation]
+        if sheet.group.get("generic", True):
+            clauses = [*clauses, *library().talk["infer"][relation]]
+        found[relation] = speaker.fill(rng.choice(clauses))
     return found
 
 
