@@ -61,6 +61,7 @@ class Person:
 
 
 def fits(row: Row, age: int, gender: str) -> bool:
+    """Whether a row of the vocabulary suits this age and gender (any, if empty)."""
     low, high = row.get("ages", (0, 120))
     return low <= age <= high and gender[:1] in row.get("genders", "mfn")
 
@@ -77,14 +78,17 @@ def along(curve: list[list[float]], age: int) -> float:
 
 
 def weighted(rows: Mapping[str, float], rng: random.Random) -> str:
+    """One of the names, drawn by weight."""
     return rng.choices(list(rows), list(rows.values()))[0]
 
 
 def article(phrase: str) -> str:
+    """The phrase with "a" or "an" before it, as it sounds."""
     sound = lexicon()["prose"]
     vowel = phrase[0].casefold() in "aeiou" and not phrase.startswith(tuple(sound["said_with_a"]))
     return f"{'an' if vowel or phrase.startswith(tuple(sound['said_with_an'])) else 'a'} {phrase}"
 
 
 def join(parts: list[str]) -> str:
+    """The parts with commas between and "and" before the last."""
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)

@@ -30,7 +30,7 @@ def draw_look(age: int, gender: str, country: str, rng: random.Random) -> Look:
     look["skin_tone"] = weighted(origin["skin_tone"], rng)
     look["eye_colour"] = weighted(origin["eye_colour"], rng)
     look |= person.draw("body_shape")
-    look |= person.draw("skin_detail", lambda row: look["skin_tone"] in _tones(row))
+    look |= person.draw("skin_detail", lambda row: _shows_on(row, look["skin_tone"]))
     _draw_head(look, person, origin, _country(country).get("headscarf", 0.0))
     _draw_clothes(look, person)
     worn = {garment(slot, look) for slot in COLOURED}
@@ -234,10 +234,8 @@ def _country(country: str) -> dict[str, Any]:
     return row
 
 
-def _tones(row: Row) -> Iterable[str]:
-    every = [tone for palette in lexicon()["palette"].values() for tone in palette["skin_tone"]]
-    tones: list[str] = row.get("tones", every)
-    return tones
+def _shows_on(row: Row, tone: str) -> bool:
+    return "tones" not in row or tone in row["tones"]
 
 
 def _wearable(row: Row, texture: str, hat: bool) -> bool:

@@ -13,7 +13,7 @@ from mcu.contract import Reply, stage
 from mcu.errors import Fault
 from mcu.ids import rng_of
 from mcu.records import Persona, PersonaSeed
-from mcu.stages.text import mentions, one_line
+from mcu.stages.text import mentions, one_line, words
 from rapidfuzz import fuzz
 
 T = TypeVar("T")
@@ -76,6 +76,8 @@ def check(item: Attribute) -> None:
     one_line("the sentence", item.sentence, 3, 40)
     if not mentions(item.sentence, item.value):
         raise Fault(f"the sentence must contain the value {item.value!r} word for word")
+    if len(words(item.sentence)) < len(words(item.value)) + 2:
+        raise Fault("the sentence must say something about the person besides the value")
 
 
 class Duplicates:

@@ -31,10 +31,12 @@ def stacked(ax: Axes, spec: Spec) -> None:
     """Bars made of one part a series."""
     base = np.zeros(len(spec["x"]))
     for series, colour in zip(spec["series"], COLOURS, strict=False):
-        bars = ax.bar(spec["x"], series["y"], bottom=base, label=series["label"], color=colour)
-        ax.bar_label(bars, label_type="center", fontsize=9, color="white")
+        fill = series.get("colour", colour)
+        bars = ax.bar(spec["x"], series["y"], bottom=base, label=series["label"], color=fill)
+        values = [str(value) if value else "" for value in series["y"]]
+        ax.bar_label(bars, values, label_type="center", fontsize=9)
         base = base + np.array(series["y"])
-    ax.legend(fontsize=9)
+    ax.legend(fontsize=9, loc="upper left", bbox_to_anchor=(1, 1))
 
 
 def line(ax: Axes, spec: Spec) -> None:
@@ -78,9 +80,7 @@ def hist(ax: Axes, spec: Spec) -> None:
 def box(ax: Axes, spec: Spec) -> None:
     """A box plot, one box a series."""
     ax.boxplot([series["y"] for series in spec["series"]])
-    ax.set_xticks(
-        range(1, len(spec["series"]) + 1), [series["label"] for series in spec["series"]]
-    )
+    ax.set_xticks(range(1, len(spec["series"]) + 1), [series["label"] for series in spec["series"]])
 
 
 def heat(ax: Axes, spec: Spec) -> None:
@@ -113,6 +113,7 @@ def radar(ax: Axes, spec: Spec) -> None:
         label = f"{name} {value}"
         ax.text(12 * np.cos(angle), 11.3 * np.sin(angle), label, ha="center", va="center")
     ax.set_xlim(-15, 15)
+    ax.set_ylim(-11, 13)
     ax.set_aspect("equal")
     ax.axis("off")
 

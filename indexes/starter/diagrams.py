@@ -1,4 +1,4 @@
-"""Draws the box-and-arrow diagrams of diagrams.toml; pictures with other shapes are in scenes.py."""
+"""Draws the box-and-arrow diagrams of diagrams.toml; other shapes are in scenes.py."""
 
 from collections.abc import Mapping, Sequence
 from math import cos, pi, sin
@@ -6,6 +6,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from mcu.indexes.starter import scenes
 
@@ -14,22 +15,22 @@ FILLS = ["#fde2a8", "#cfe8c4", "#c9dff7", "#f6ccd4", "#e0d4f5", "#fbd3b6"]
 PER_ROW = 3
 
 
-def box(ax: Axes, label: str, x: float, y: float, fill: str) -> None:
+def box(ax: Axes, label: str, x: float, y: float, fill: str) -> Text:
     """A rounded box with its text in the middle."""
     style = {"boxstyle": "round,pad=0.5", "facecolor": fill, "edgecolor": "#444"}
-    ax.text(x, y, label, ha="center", va="center", fontsize=11, bbox=style, zorder=3)
+    return ax.text(x, y, label, ha="center", va="center", fontsize=11, bbox=style, zorder=3)
 
 
-def arrow(
-    ax: Axes, start: Sequence[float], end: Sequence[float], text: str = "", style: str = "-|>"
-) -> None:
-    """An arrow between the middles of two boxes, shortened so that its head stays visible."""
-    line = {"arrowstyle": style, "color": "#444", "shrinkA": 30, "shrinkB": 30, "linewidth": 1.6}
-    ax.annotate("", xy=(end[0], end[1]), xytext=(start[0], start[1]), arrowprops=line, zorder=1)
+def arrow(ax: Axes, start: Text, end: Text, text: str, style: str) -> None:
+    """An arrow from the edge of one box to that of another; both must have been laid out."""
+    line = {"arrowstyle": style, "color": "#444", "linewidth": 1.6, "mutation_scale": 16}
+    line |= {"patchA": start.get_bbox_patch(), "patchB": end.get_bbox_patch()}
+    (x1, y1), (x2, y2) = start.get_position(), end.get_position()
+    ax.annotate("", xy=(x2, y2), xytext=(x1, y1), arrowprops=line, zorder=1)
     if text:
-        middle = (start[0] + end[0]) / 2, (start[1] + end[1]) / 2
         plain = {"facecolor": "white", "edgecolor": "none", "pad": 1}
-        ax.text(*middle, text, ha="center", va="center", fontsize=10, bbox=plain, zorder=2)
+        at = {"ha": "center", "va": "center", "bbox": plain}
+        ax.text((x1 + x2) / 2, (y1 + y2) / 2, text, fontsize=10, zorder=2, **at)
 
 
 def places(spec: Spec) -> tuple[list[tuple[str, float, float]], list[tuple[int, int, str]]]:
@@ -73,9 +74,9 @@ def draw(spec: Spec) -> Figure:
         scenes.SCENES[spec["name"]](ax)
         return figure
     boxes, edges = places(spec)
-    for i, (label, x, y) in enumerate(boxes):
-        box(ax, label, x, y, FILLS[i % len(FILLS)])
+    drawn = [box(ax, label, x, y, FILLS[i % len(FILLS)]) for i, (label, x, y) in enumerate(boxes)]
+    figure.draw_without_rendering()
     style = "-" if "hub" in spec else "-|>"
     for start, end, text in edges:
-        arrow(ax, boxes[start][1:], boxes[end][1:], text, style)
+        arrow(ax, drawn[start], drawn[end], text, style)
     return figure

@@ -55,7 +55,9 @@ def unit_circle(ax: Axes) -> None:
     ax.plot([0, x], [0, 0], color=BLUE, lw=3)
     ax.add_patch(Arc((0, 0), 0.5, 0.5, theta1=0, theta2=40))
     text(ax, 0.34, 0.12, "40°", 10)
-    text(ax, x + 0.2, y / 2, "sin", 13, RED)
+    text(ax, x - 0.13, y / 2, "sin", 13, RED)
+    ax.set_xticks([-1, 1])
+    ax.set_yticks([-1, 1])
     text(ax, x / 2, -0.12, "cos", 13, BLUE)
 
 
@@ -76,7 +78,7 @@ def normal_curve(ax: Axes) -> None:
     ax.plot(x, y, color=BLUE, lw=2.5)
     ax.fill_between(x, y, where=list(abs(x) <= 1), color=BLUE, alpha=0.4)
     text(ax, 0, 0.15, "68 %", 18)
-    ax.set_xticks(range(-3, 4), ["-3σ", "-2σ", "-1σ", "μ", "1σ", "2σ", "3σ"])
+    ax.set_xticks(range(-3, 4), [rf"${i}\sigma$" if i else r"$\mu$" for i in range(-3, 4)])
     ax.set_yticks([])
     ax.spines[["top", "right", "left"]].set_visible(False)
 
@@ -190,7 +192,7 @@ def multiplication_table(ax: Axes) -> None:
     for row in range(10):
         for column in range(10):
             head = row == 0 or column == 0
-            value = max(row, 1) * max(column, 1) if row or column else "×"
+            value = max(row, 1) * max(column, 1) if row or column else r"$\times$"
             fill = "#c9dff7" if head else "#fdf3d6" if row == column else "white"
             square = Rectangle((column, 9 - row), 1, 1, facecolor=fill, edgecolor="#888")
             ax.add_patch(square)
@@ -230,21 +232,20 @@ def pascal_triangle(ax: Axes) -> None:
 
 def fibonacci_spiral(ax: Axes) -> None:
     """Quarter circles through squares, each arc going on where the last one ended."""
-    bare(ax, -5.4, 8.4, -4.4, 4.4)
+    bare(ax, -9.2, 4.2, -2.2, 6.2)
     colours = [GOLD, RED, GREEN, BLUE, "#8a63d2", "#5bb8c4"]
-    sides = [1, 1, 2, 3, 5, 8]
+    sides = [1, 1, 2, 3, 5, 8, 13]
     centre = np.zeros(2)
-    for i, (side, colour) in enumerate(zip(sides, colours, strict=True)):
+    for i, (side, colour) in enumerate(zip(sides[:-1], colours, strict=True)):
         turn = np.radians(90 * i)
         ahead = np.array([-np.sin(turn), np.cos(turn)])
-        opposite = centre + side * (ahead + [np.cos(turn), np.sin(turn)])
+        opposite = centre + side * (ahead + np.array([np.cos(turn), np.sin(turn)]))
         low = np.minimum(centre, opposite)
         ax.add_patch(Rectangle(tuple(low), side, side, facecolor=colour, alpha=0.4, edgecolor="k"))
         arc = Arc(tuple(centre), 2 * side, 2 * side, theta1=90 * i, theta2=90 * i + 90, lw=3)
         ax.add_patch(arc)
         text(ax, *(low + side / 2), str(side), 8 + side)
-        centre = centre + (side - (sides + [13])[i + 1]) * ahead
-    ax.autoscale_view()
+        centre = centre + (side - sides[i + 1]) * ahead
 
 
 def probability_tree(ax: Axes) -> None:

@@ -113,7 +113,9 @@ def solar_system(ax: Axes) -> None:
         ax.add_patch(Circle((x, 3.5), radius, color=colour, zorder=2))
         label(ax, name, x, 2.3 if i % 2 else 4.7, 10, "white")
         if name == "Saturn":
-            ax.add_patch(Ellipse((x, 3.5), 1.5, 0.35, fill=False, edgecolor="#cbb67a", lw=3, zorder=3))
+            ax.add_patch(
+                Ellipse((x, 3.5), 1.5, 0.35, fill=False, edgecolor="#cbb67a", lw=3, zorder=3)
+            )
     label(ax, "Sun", 0.4, 3.5, 12)
 
 
@@ -157,8 +159,8 @@ def moon_phases(ax: Axes) -> None:
         side = (-90, 90) if i <= 4 else (90, 270)
         if i:
             ax.add_patch(Wedge((x, y), 0.8, *side, color=lit))
-        width = {1: 0.8, 3: 0.8, 5: 0.8, 7: 0.8, 4: 1.6}.get(i, 0)
-        ax.add_patch(Ellipse((x, y), width, 1.6, color=dark if i in (1, 7) else lit))
+        if width := {1: 0.8, 3: 0.8, 5: 0.8, 7: 0.8, 4: 1.6}.get(i):
+            ax.add_patch(Ellipse((x, y), width, 1.6, color=dark if i in (1, 7) else lit))
         label(ax, name, x, y - 1.35, 10, "white")
 
 
@@ -239,8 +241,8 @@ def garden_plan(ax: Axes) -> None:
         label(ax, name, x + 1.65, y + 1.2, 13, "white")
 
 
+_ALL = (water_cycle, plant_cell, volcano, solar_system, simple_circuit, earth_layers)
+_ALL += (moon_phases, guitar_chord, floor_plan, bus_line, atom_model, garden_plan)
 SCENES: dict[str, Callable[[Axes], None]] = {
-    scene.__name__.replace("_", "-"): scene
-    for scene in (water_cycle, plant_cell, volcano, solar_system, simple_circuit, earth_layers)
-    + (moon_phases, guitar_chord, floor_plan, bus_line, atom_model, garden_plan)
+    scene.__name__.replace("_", "-"): scene for scene in _ALL
 }

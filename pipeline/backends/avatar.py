@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from PIL import Image
 
 from mcu.backends import ImageRequest
-from mcu.backends.brief import read
-from mcu.backends.drawing import SIZE, chance, jpeg, render, shapes
-from mcu.backends.figure import Figure
-from mcu.backends.paper import caption, phone, sheet
-from mcu.backends.scene import Scene, backdrop, colours
+from mcu.backends.avatar_brief import read
+from mcu.backends.avatar_drawing import SIZE, chance, jpeg, render, shapes
+from mcu.backends.avatar_figure import Figure
+from mcu.backends.avatar_paper import caption, phone, sheet
+from mcu.backends.avatar_place import backdrop, colours
+from mcu.backends.avatar_scene import Scene
 
 
 class Avatar:

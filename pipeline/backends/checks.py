@@ -18,6 +18,7 @@ SIDE = 640
 ROWS = 2
 # more than this many are letters or leaves, and pairs of them would take long
 MOST = 64
+_SPACES = re.compile(r"[\s-]+")
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class PerceptualFaces:
 
     A face is two eyes of one width, level and as far apart as eyes are, with one skin colour under
     both and between them. An eye is a dark pupil between two whites over a few rows. Made for
-    illustrated people from about 50 pixels of head; photographs need the dlib check.
+    illustrated people with a face of some 100 pixels; photographs need the dlib check.
     """
 
     def count(self, image: Image) -> int:
@@ -93,7 +94,7 @@ def _rows(pixels: Pixels) -> list[Eye]:
     gap = start[1:] - end[:-1]
     first, second = run[:-1], run[1:]
     good = (y[1:] == y[:-1]) & (gap >= 2) & (np.maximum(first, second) <= SIDE // 12)
-    good &= (np.maximum(first, second) <= 3.2 * np.minimum(first, second) + 1)
+    good &= np.maximum(first, second) <= 3.2 * np.minimum(first, second) + 1
     good &= (gap >= 0.4 * (first + second) / 2) & (gap <= 5 * (first + second) / 2)
     rows = []
     for n in np.nonzero(good)[0]:
@@ -118,7 +119,7 @@ def _on_skin(pixels: Pixels, left: Eye, right: Eye) -> bool:
     """Whether cheeks, nose and brow have about the same colour, and it is one of skin."""
     apart, y = right.x - left.x, (left.y + right.y) / 2
     middle = (left.x + right.x) / 2
-    spots = [(left.x, 0.6), (right.x, 0.6), (middle, 0.36), (middle, -0.24)]
+    spots = [(left.x, 0.6), (right.x, 0.6), (middle, 0.36), (middle, -0.3)]
     colours = [_colour(pixels, x, y + down * apart, apart) for x, down in spots]
     if any(colour is None or not _is_skin(colour) for colour in colours):
         return False
@@ -138,44 +139,60 @@ def _colour(pixels: Pixels, x: float, y: float, apart: float) -> Any:
 
 def _is_skin(colour: Any) -> bool:
     red, green, blue = (float(part) for part in colour)
-    return red > 60 and red > green > blue - 4 and 24 <= red - blue <= 0.62 * red + 4
+    return red > 60 and red > green > blue - 4 and 24 <= red - blue <= 0.68 * red
 
 
 class WordLists:
-    """Refuses text that holds a phrase of data/safety.toml."""
+    """Refuses text that holds a phrase of data/safety.toml, and knows the names of the famous."""
 
     def text(self, text: str) -> str:
         """The reason, with the phrase that was found, or an empty string."""
         plain = _plain(text)
-        for reason, refused, innocent in _rules():
+        for reason, refused, innocent in _lists().rules:
             cleared = innocent.sub(" ", plain) if innocent else plain
             if found := refused.search(cleared):
-                return f"{reason}: {found[0].strip()!r}"
+                return f"{reason}: {found[0]!r}"
         return ""
+
+    def famous(self, text: str) -> str:
+        """The first real, well-known person whom the text names in full, or an empty string."""
+        found = _lists().famous.search(_plain(text))
+        return _lists().names[_SPACES.sub(" ", found[0])] if found else ""
+
+
+@dataclass(frozen=True)
+class Lists:
+    """The word lists, compiled. A rule: its reason, what it refuses, what is innocent in it."""
+
+    rules: list[tuple[str, re.Pattern[str], re.Pattern[str] | None]]
+    famous: re.Pattern[str]
+    names: dict[str, str]
 
 
 @lru_cache
-def _rules() -> list[tuple[str, re.Pattern[str], re.Pattern[str] | None]]:
-    """Reason, what is refused, and what is innocent although it holds a refused phrase."""
-    raw = (files(__package__) / "data" / "safety.toml").read_text("utf-8")
-    return [
+def _lists() -> Lists:
+    lists = tomllib.loads((files(__package__) / "data" / "safety.toml").read_text("utf-8"))
+    rules = [
         (
             row["reason"],
             _pattern(row["phrases"]),
             _pattern(row["unless"]) if "unless" in row else None,
         )
-        for row in tomllib.loads(raw)["rule"]
+        for row in lists["rule"]
     ]
+    names = {_SPACES.sub(" ", _plain(name)): name for name in lists["famous"]}
+    return Lists(rules, _pattern(lists["famous"]), names)
 
 
 def _pattern(phrases: list[str]) -> re.Pattern[str]:
-    longest = sorted({_plain(phrase) for phrase in phrases}, key=lambda phrase: (-len(phrase), phrase))
-    words = "|".join(re.escape(phrase).replace(r"\ ", r"[\s\-]+") for phrase in longest)
+    plain = {_SPACES.sub(" ", _plain(phrase)) for phrase in phrases}
+    longest = sorted(plain, key=lambda phrase: (-len(phrase), phrase))
+    words = "|".join(re.escape(phrase).replace(r"\ ", _SPACES.pattern) for phrase in longest)
     return re.compile(rf"(?<!\w)(?:{words})(?!\w)")
 
 
 def _plain(text: str) -> str:
     """The text without case, accents and invisible characters."""
-    letters = unicodedata.normalize("NFKD", text.replace("’", "'").replace("ğ", "g"))
+    letters = unicodedata.normalize("NFKD", text.replace("\u2019", "'").replace("ğ", "g"))
     shown = (letter for letter in letters if unicodedata.category(letter) not in ("Mn", "Cf"))
     return "".join(shown).casefold()

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from mcu.backends.drawing import plurals, shapes
-from mcu.backends.things import sprites
+from mcu.backends.avatar_drawing import plurals, shapes
+from mcu.backends.avatar_things import Thing, sprites
 
 LONGEST = 2000
-WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
+WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
 Vocabulary = Mapping[str, tuple[str, ...]]
 
 
@@ -19,8 +19,7 @@ class Brief:
     """What a prompt asks for; empty strings and tuples where it does not say."""
 
     place: str
-    things: tuple[str, ...]
-    phrases: tuple[str, ...]
+    things: tuple[Thing, ...]
     people: tuple[str, ...]
     pose: str
     when: str
@@ -31,20 +30,23 @@ class Brief:
     words: tuple[str, ...]
 
 
-@lru_cache(maxsize=4096)
 def read(prompt: str) -> Brief:
     """The brief in a prompt. Any text is accepted; only its first 2000 characters count."""
-    text = unicodedata.normalize("NFC", prompt[:LONGEST])
-    words = tuple(word.casefold().replace("’", "'") for word in WORD.findall(text))
+    return _read(unicodedata.normalize("NFC", prompt[:LONGEST]))
+
+
+@lru_cache(maxsize=1024)
+def _read(text: str) -> Brief:
+    words = tuple(word.casefold().replace("\u2019", "'") for word in WORD.findall(text))
     scenes = shapes("scenes")
-    things: dict[str, str] = {}
+    things: dict[str, Thing] = {}
     for name, phrase, _ in _found(words, _things()):
-        things.setdefault(name, phrase)
+        thing = Thing(name, phrase)
+        things.setdefault(phrase if thing.clip else name, thing)
     screen = _one(words, _rows("screen")) or scenes["screen"][-1]["kind"]
     return Brief(
         place=_place(words),
-        things=tuple(things),
-        phrases=tuple(things.values()),
+        things=tuple(things.values()),
         people=tuple(name for name, _, _ in _found(words, _table("people")))[:4],
         pose=_one(words, _table("pose")),
         when=_one(words, _table("when")),
@@ -57,7 +59,7 @@ def read(prompt: str) -> Brief:
 
 
 def _spoken(text: str) -> Iterator[str]:
-    """The prompt's own words that may be written into a picture: no marks, no control characters."""
+    """The prompt's own words that may be written into a picture: letters and digits only."""
     stop = set(shapes("scenes")["paper"]["stop"])
     for word in WORD.findall(text):
         plain = "".join(letter for letter in word if letter.isascii() or letter in "éèáàíóúüöäñçß")
@@ -98,7 +100,9 @@ def _vocabulary(rows: Iterable[tuple[str, list[str]]]) -> Vocabulary:
     for name, words in rows:
         for word in words:
             for form in plurals(word):
-                found[form] = found.get(form, ()) + ((name,) if name not in found.get(form, ()) else ())
+                found[form] = found.get(form, ()) + (
+                    (name,) if name not in found.get(form, ()) else ()
+                )
     return found
 
 

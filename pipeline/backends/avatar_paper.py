@@ -7,9 +7,9 @@ from functools import lru_cache
 
 from PIL import Image, ImageDraw, ImageFont
 
-from mcu.backends.brief import Brief
-from mcu.backends.drawing import SIZE, mix, shapes
-from mcu.backends.things import thing
+from mcu.backends.avatar_brief import Brief
+from mcu.backends.avatar_drawing import SIZE, mix, shapes
+from mcu.backends.avatar_things import draw as draw_thing
 
 Draw = ImageDraw.ImageDraw
 LEFT, RIGHT, TOP, BOTTOM = 142, 370, 58, 470
@@ -44,7 +44,7 @@ def phone(brief: Brief, rng: random.Random) -> Image.Image:
     top = TOP + 24 + 26 * len(title)
     _SCREENS[brief.screen](draw, brief, rng, top, (first, second))
     if brief.screen == "post" and brief.things:
-        picture = thing(brief.things[0], brief.phrases[0], 150, rng.randrange(6))
+        picture = draw_thing(brief.things[0], 150, rng.randrange(6))
         canvas.paste(picture, (256 - picture.width // 2, top + 36), picture)
     draw.rounded_rectangle((216, 472, 296, 477), 2, fill="#b8bcc4")
     return canvas
@@ -89,10 +89,22 @@ def _music(draw: Draw, brief: Brief, rng: random.Random, top: int, ink: tuple[st
         draw.rounded_rectangle((LEFT + 12, y, LEFT + 54, y + 42), 8, fill=ink[n % 2])
         x = LEFT + 27
         draw.polygon([(x, y + 11), (x, y + 31), (x + 17, y + 21)], fill="#ffffff")
-        draw.text((LEFT + 64, y + 2), " ".join(rng.sample(words, min(2, len(words))))[:17], "#2b2f38", font(16))
-        draw.text((LEFT + 64, y + 23), f"{rng.randint(2, 5)}:{rng.randint(0, 59):02d}", "#8a8f98", font(13))
+        draw.text(
+            (LEFT + 64, y + 2),
+            " ".join(rng.sample(words, min(2, len(words))))[:17],
+            "#2b2f38",
+            font(16),
+        )
+        draw.text(
+            (LEFT + 64, y + 23),
+            f"{rng.randint(2, 5)}:{rng.randint(0, 59):02d}",
+            "#8a8f98",
+            font(13),
+        )
     draw.rounded_rectangle((LEFT + 12, BOTTOM - 28, RIGHT - 12, BOTTOM - 22), 3, fill="#e3e6ea")
-    draw.rounded_rectangle((LEFT + 12, BOTTOM - 28, LEFT + rng.randint(60, 180), BOTTOM - 22), 3, fill=ink[0])
+    draw.rounded_rectangle(
+        (LEFT + 12, BOTTOM - 28, LEFT + rng.randint(60, 180), BOTTOM - 22), 3, fill=ink[0]
+    )
 
 
 def _map(draw: Draw, brief: Brief, rng: random.Random, top: int, ink: tuple[str, str]) -> None:
@@ -158,7 +170,7 @@ def sheet(brief: Brief, rng: random.Random) -> Image.Image:
     draw.line((96, y + 8, 276, y + 8), mark, 3)
     y += 22
     if brief.things:
-        picture = thing(brief.things[0], brief.phrases[0], 116, rng.randrange(6))
+        picture = draw_thing(brief.things[0], 116, rng.randrange(6))
         paper.paste(picture, (186 - picture.width // 2, y), picture)
         y += 126
     for line in textwrap.wrap(" ".join(brief.words[:44]), 29)[: (396 - y) // 25]:
@@ -173,7 +185,9 @@ def sheet(brief: Brief, rng: random.Random) -> Image.Image:
     turned = paper.rotate(rng.uniform(-4, 4), Image.Resampling.BICUBIC, expand=True)
     corner = (SIZE - turned.width) // 2, (SIZE - turned.height) // 2
     shade = Image.new("RGBA", turned.size, "#00000038")
-    canvas.paste(shade, (corner[0] + 7, corner[1] + 9), turned.getchannel("A").point(lambda a: a // 4))
+    canvas.paste(
+        shade, (corner[0] + 7, corner[1] + 9), turned.getchannel("A").point(lambda a: a // 4)
+    )
     canvas.paste(turned, corner, turned)
     return canvas
 

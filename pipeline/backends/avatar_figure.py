@@ -4,7 +4,7 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
-from mcu.backends.drawing import chance, fill, mix, shapes
+from mcu.backends.avatar_drawing import chance, fill, mix, shapes
 
 Look = Mapping[str, str]
 SETTING = ("background", "shot_type")
@@ -55,7 +55,8 @@ class Figure:
         return across + (int(str(self.size["sr"])) - 22 + x) * size, down + (436 + y) * size
 
     def _clip(self) -> str:
-        return f'<clipPath id="head"><path d="{shapes("parts")["head"][self.face["head"]]}"/></clipPath>'
+        outline = shapes("parts")["head"][self.face["head"]]
+        return f'<clipPath id="head"><path d="{outline}"/></clipPath>'
 
     def _colours(self) -> dict[str, object]:
         palette = shapes("palette")
@@ -162,10 +163,11 @@ class Figure:
         hand = f'<circle cx="{hx}" cy="{hy}" r="{thick * 0.44:.0f}" fill="{skin}"/>'
         if short:
             mx, my = x + (ex - x) * 0.72, 436 + (ey - 436) * 0.72
-            bare = f'<path stroke="{skin}" stroke-width="{thick - 14}" {line}L{ex} {ey}L{hx} {hy}"/>'
+            sleeve = f"{line}L{mx:.0f} {my:.0f}"
             return (
-                f'<path stroke="{edge}" stroke-width="{thick + 5}" {line}L{mx:.0f} {my:.0f}"/>'
-                f'{bare}<path stroke="{cloth}" stroke-width="{thick}" {line}L{mx:.0f} {my:.0f}"/>{hand}'
+                f'<path stroke="{edge}" stroke-width="{thick + 5}" {sleeve}"/>'
+                f'<path stroke="{skin}" stroke-width="{thick - 14}" {line}L{ex} {ey}L{hx} {hy}"/>'
+                f'<path stroke="{cloth}" stroke-width="{thick}" {sleeve}"/>{hand}'
             )
         # the cuff's round end must leave half of the hand in sight
         bare = 1 - (thick * 0.62) / max(1.0, ((hx - ex) ** 2 + (hy - ey) ** 2) ** 0.5)
@@ -199,7 +201,9 @@ class Figure:
         """A part of the face, a little larger or smaller than in others' faces."""
         parts = shapes("parts")
         y = {"eyes": 212, "brows": 186, "nose": 240, "mouth": 288}[name]
-        wide = self.rng_of(name).uniform(0.92, 1.08) * (1.1 if self.age < 13 and name == "eyes" else 1)
+        wide = self.rng_of(name).uniform(0.92, 1.08) * (
+            1.1 if self.age < 13 and name == "eyes" else 1
+        )
         svg = parts[name][self.face[name]]
         if name == "eyes":
             svg += parts["lashes"].get(self.gender, "")
