@@ -143,9 +143,9 @@ class Context:
         safety = self.services.safety
         if safety is None:
             return
-        for text in _texts(value.model_dump()):
-            if reason := safety.text(text):
-                raise Fault(f"the reply is unsafe: {reason}")
+        # One text, for speed; the bars keep a phrase from running over two fields.
+        if reason := safety.text("\n|\n".join(_texts(value.model_dump()))):
+            raise Fault(f"the reply is unsafe: {reason}")
 
     def famous(self, text: str) -> str:
         """The real person whom a text names, or an empty text."""

@@ -101,8 +101,9 @@ class UnitJournal:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._database = _connect(path)
-            self._reader = _connect(path)
             self._database.execute(_SCHEMA)
+            self._database.execute("PRAGMA synchronous=FULL")
+            self._reader = _connect(path)
             self._empty = not self._reader.execute("SELECT 1 FROM answers LIMIT 1").fetchone()
         except (sqlite3.Error, OSError) as error:
             raise StoreError(f"the journal {path} cannot be opened: {error}") from error
@@ -126,12 +127,8 @@ class UnitJournal:
         self._pending[key] = future
         try:
             answer = await make()
-            row = (
-                *(key, kind, record, _pack(request), _pack(answer), answer.get("model", "")),
-                *(answer.get("prompt_tokens", 0), answer.get("completion_tokens", 0)),
-            )
-            await self._writer.commit(self, row)
             self._empty = False
+            await self._writer.commit(self, (key, kind, record, request, answer))
         except BaseException as error:
             if isinstance(error, asyncio.CancelledError):
                 future.cancel()
@@ -158,7 +155,7 @@ class UnitJournal:
         """Commit rows in one transaction; called by the writer's thread alone."""
         try:
             with self._database:
-                self._database.executemany(_INSERT, rows)
+                self._database.executemany(_INSERT, map(_packed, rows))
         except Exception as error:  # one that got away would end the thread, and hang the run
             return error
         return None
@@ -183,7 +180,7 @@ def read_totals(path: Path) -> dict[str, int]:
     """Calls and tokens in a journal that may be in use by another process."""
     if not path.is_file():
         return {"calls": 0, "prompt_tokens": 0, "completion_tokens": 0}
-    database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
     try:
         return _totals(database)
     except sqlite3.Error:
@@ -202,9 +199,16 @@ def _totals(database: sqlite3.Connection) -> dict[str, int]:
 
 def _connect(path: Path) -> sqlite3.Connection:
     database = sqlite3.connect(path, check_same_thread=False, timeout=30)
+    database.execute("PRAGMA synchronous=OFF")  # nothing is lost until there are answers
     database.execute("PRAGMA journal_mode=WAL")
-    database.execute("PRAGMA synchronous=FULL")
     return database
+
+
+def _packed(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The columns of a row; compressing is left to the writer's thread, where it holds up nobody."""
+    key, kind, record, request, answer = row
+    tokens = (answer.get("prompt_tokens", 0), answer.get("completion_tokens", 0))
+    return key, kind, record, _pack(request), _pack(answer), answer.get("model", ""), *tokens
 
 
 def _pack(value: Any) -> bytes:

@@ -61,9 +61,9 @@ class Person:
 
 
 def fits(row: Row, age: int, gender: str) -> bool:
-    """Whether a row of the vocabulary suits this age and gender (any, if empty)."""
+    """Whether a row suits this age and gender (any, if empty); children count as ten years old."""
     low, high = row.get("ages", (0, 120))
-    return low <= age <= high and gender[:1] in row.get("genders", "mfn")
+    return low <= min(max(age, 10), 120) <= high and gender[:1] in row.get("genders", "mfn")
 
 
 def along(curve: list[list[float]], age: int) -> float:

@@ -50,7 +50,7 @@ def test_never_more_than_the_limit_and_never_fewer() -> None:
         assert len(seen) == 40
         assert await free(limiter, 9) == 3
 
-    asyncio.run(work())
+    asyncio.run(asyncio.wait_for(work(), 20))
 
 
 def test_later_stages_first_then_lower_shards_then_arrival() -> None:
@@ -81,7 +81,7 @@ def test_later_stages_first_then_lower_shards_then_arrival() -> None:
         ]
         assert order == wanted
 
-    asyncio.run(work())
+    asyncio.run(asyncio.wait_for(work(), 20))
 
 
 def test_an_error_inside_gives_the_place_back() -> None:
@@ -95,7 +95,7 @@ def test_an_error_inside_gives_the_place_back() -> None:
                 await hold(limiter, (0, 0), fail)
         assert await free(limiter, 4) == 2
 
-    asyncio.run(work())
+    asyncio.run(asyncio.wait_for(work(), 20))
 
 
 def test_one_who_is_cancelled_in_the_moment_of_being_let_in_passes_the_place_on() -> None:
@@ -111,11 +111,11 @@ def test_one_who_is_cancelled_in_the_moment_of_being_let_in_passes_the_place_on(
         assert not chosen.done()
         chosen.cancel()
         gate.set()
-        await asyncio.wait_for(other, 1)
+        await other
         assert chosen.cancelled()
         assert await free(limiter, 3) == 1
 
-    asyncio.run(work())
+    asyncio.run(asyncio.wait_for(work(), 20))
 
 
 @settings(deadline=None, max_examples=60)
@@ -142,4 +142,4 @@ def test_cancelling_at_any_moment_leaks_no_place(limit: int, steps: list[tuple[i
         await asyncio.gather(*tasks, return_exceptions=True)
         assert await free(limiter, limit + 2) == limit
 
-    asyncio.run(work())
+    asyncio.run(asyncio.wait_for(work(), 20))

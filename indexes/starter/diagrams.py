@@ -29,7 +29,7 @@ def arrow(ax: Axes, start: Text, end: Text, text: str, style: str) -> None:
     ax.annotate("", xy=(x2, y2), xytext=(x1, y1), arrowprops=line, zorder=1)
     if text:
         plain = {"facecolor": "white", "edgecolor": "none", "pad": 1}
-        at = {"ha": "center", "va": "center", "bbox": plain}
+        at: dict[str, Any] = {"ha": "center", "va": "center", "bbox": plain}
         ax.text((x1 + x2) / 2, (y1 + y2) / 2, text, fontsize=10, zorder=2, **at)
 
 

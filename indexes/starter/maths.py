@@ -152,6 +152,7 @@ def circle_parts(ax: Axes) -> None:
     """Radius, diameter, chord, tangent."""
     bare(ax, -4.6, 4.6, -3.2, 3.2)
     ax.add_patch(Circle((0, 0), 2.4, fill=False, lw=2.5))
+    lines: list[tuple[list[float], list[float], str]]
     lines = [([0, 1.7], [0, 1.7], RED), ([-2.4, 2.4], [0, 0], BLUE)]
     lines += [([-1.9, 1.2], [-1.47, -2.08], GREEN), ([2.4, 2.4], [-2.8, 2.8], GOLD)]
     for x, y, colour in lines:
@@ -244,14 +245,14 @@ def fibonacci_spiral(ax: Axes) -> None:
         ax.add_patch(Rectangle(tuple(low), side, side, facecolor=colour, alpha=0.4, edgecolor="k"))
         arc = Arc(tuple(centre), 2 * side, 2 * side, theta1=90 * i, theta2=90 * i + 90, lw=3)
         ax.add_patch(arc)
-        text(ax, *(low + side / 2), str(side), 8 + side)
+        text(ax, low[0] + side / 2, low[1] + side / 2, str(side), 8 + side)
         centre = centre + (side - sides[i + 1]) * ahead
 
 
 def probability_tree(ax: Axes) -> None:
     """Two tosses of a coin."""
     bare(ax, 0, 10, 0, 7)
-    first, second = [(4, 5.2), (4, 1.8)], [(7.2, y) for y in (6.2, 4.4, 2.6, 0.8)]
+    first, second = [(4.0, 5.2), (4.0, 1.8)], [(7.2, y) for y in (6.2, 4.4, 2.6, 0.8)]
     for i, (x, y) in enumerate(first):
         ax.plot([1, x], [3.5, y], color="#444", zorder=0)
         for leaf in second[2 * i : 2 * i + 2]:
@@ -280,6 +281,7 @@ def cube_net(ax: Axes) -> None:
     for x, y in ((1.6, 0.4), (1.6, 1.8), (1.6, 3.2), (1.6, 4.6), (0.2, 3.2), (3, 3.2)):
         ax.add_patch(Rectangle((x, y), 1.4, 1.4, facecolor="#c9dff7", edgecolor="k", lw=2))
     ax.annotate("", (6, 3.2), (4.8, 3.2), arrowprops={"arrowstyle": "-|>", "lw": 2.5})
+    faces: list[tuple[list[tuple[float, float]], str]]
     faces = [([(6.5, 2), (8.5, 2), (8.5, 4), (6.5, 4)], "#c9dff7")]
     faces += [([(8.5, 2), (9.4, 2.8), (9.4, 4.8), (8.5, 4)], "#9fc1e8")]
     faces += [([(6.5, 4), (8.5, 4), (9.4, 4.8), (7.4, 4.8)], "#e4effc")]

@@ -1,6 +1,7 @@
 """Diagrams with shapes of their own, each drawn on a canvas of 10 x 7."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -121,7 +122,7 @@ def solar_system(ax: Axes) -> None:
 
 def simple_circuit(ax: Axes) -> None:
     """Battery, switch and lamp in one loop."""
-    wire = {"color": "black", "linewidth": 2.5}
+    wire: dict[str, Any] = {"color": "black", "linewidth": 2.5}
     ax.plot([4.7, 2, 2, 4.3], [1.2, 1.2, 5.4, 5.4], **wire)
     ax.plot([5.3, 8, 8], [1.2, 1.2, 2.8], **wire)
     ax.plot([8, 8, 5.9], [4.2, 5.4, 5.4], **wire)
@@ -241,8 +242,8 @@ def garden_plan(ax: Axes) -> None:
         label(ax, name, x + 1.65, y + 1.2, 13, "white")
 
 
-_ALL = (water_cycle, plant_cell, volcano, solar_system, simple_circuit, earth_layers)
-_ALL += (moon_phases, guitar_chord, floor_plan, bus_line, atom_model, garden_plan)
+_ALL = [water_cycle, plant_cell, volcano, solar_system, simple_circuit, earth_layers]
+_ALL += [moon_phases, guitar_chord, floor_plan, bus_line, atom_model, garden_plan]
 SCENES: dict[str, Callable[[Axes], None]] = {
     scene.__name__.replace("_", "-"): scene for scene in _ALL
 }

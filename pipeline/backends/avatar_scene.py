@@ -107,6 +107,8 @@ class Scene:
             self._lift(thing, x + away * (210 + 70 * n), SIZE - 6, 1.1)
         self._others(x, HALF * 0.9)
         self._person(x, round(SIZE + (SOLES - 720) * HALF), HALF, pose, held)
+        if self.place.get("behind_wheel") and self.person:
+            self._put_prop("wheel", x, SIZE - 8, 1.0)
         if "table" in self.place and (tables or not others):
             self._board(self._y(self.place["table"]) + 24, 0, SIZE)
             self._row(tables, x + away * 150, away, self._y(self.place["table"]) + 70)

@@ -193,6 +193,8 @@ def _pattern(phrases: list[str]) -> re.Pattern[str]:
 
 def _plain(text: str) -> str:
     """The text without case, accents and invisible characters."""
+    if text.isascii():
+        return text.casefold()
     letters = unicodedata.normalize("NFKD", text.replace("\u2019", "'").replace("ğ", "g"))
     shown = (letter for letter in letters if unicodedata.category(letter) not in ("Mn", "Cf"))
     return "".join(shown).casefold()
