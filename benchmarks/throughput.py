@@ -15,9 +15,23 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from common import call, mcu, raise_file_limit, say, simulator
 from openai import AsyncOpenAI, DefaultAioHttpClient
 
+from common import call, mcu, raise_file_limit, say, simulator
+from mcu.schema import schema_of
+from mcu.stages.album import Album
+from mcu.stages.commonsense import Inferences
+from mcu.stages.dialogue import Script
+from mcu.stages.events import Graph
+from mcu.stages.narrative import Story
+
+REPLIES = {
+    "commonsense": Inferences,
+    "narrative": Story,
+    "events": Graph,
+    "album": Album,
+    "dialogue": Script,
+}
 CASES = ((64, 0.90), (256, 0.80))
 
 
@@ -79,7 +93,9 @@ def requests(journals: Path) -> list[dict[str, Any]]:
         database = sqlite3.connect(path)
         for (blob,) in database.execute("SELECT request FROM answers WHERE kind = 'chat'"):
             body = json.loads(zlib.decompress(blob))
-            body.pop("schema_name")
+            name = body.pop("schema_name")
+            schema = {"name": name, "schema": schema_of(REPLIES[name]), "strict": True}
+            body["response_format"] = {"type": "json_schema", "json_schema": schema}
             found.append(body)
         database.close()
     return found

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
+
 from mcu.errors import ConfigError, Incomplete, McuError
 
 app = typer.Typer(

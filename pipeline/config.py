@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from mcu.errors import ConfigError
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+
+from mcu.errors import ConfigError
 
 PROFILES = ("offline", "openai")
 

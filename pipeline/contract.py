@@ -4,8 +4,9 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from mcu.records import Record
 from pydantic import BaseModel, ConfigDict
+
+from mcu.records import Record
 
 
 class Reply(BaseModel):

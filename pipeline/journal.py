@@ -205,7 +205,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _packed(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The columns of a row; compressing is left to the writer's thread, where it holds up nobody."""
+    """The columns of a row, made in the writer's thread, where compressing holds up nobody."""
     key, kind, record, request, answer = row
     tokens = (answer.get("prompt_tokens", 0), answer.get("completion_tokens", 0))
     return key, kind, record, _pack(request), _pack(answer), answer.get("model", ""), *tokens

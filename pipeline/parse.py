@@ -9,8 +9,9 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 import json_repair
-from mcu.errors import Fault
 from pydantic import BaseModel, ValidationError
+
+from mcu.errors import Fault
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -108,6 +109,8 @@ def _refuse(constant: str) -> None:
 
 def _clean(value: Any) -> Any:
     if isinstance(value, str):
+        if value.isprintable() and unicodedata.is_normalized("NFC", value):
+            return value  # nearly all are: no control, no mark, no half of a pair
         if _SURROGATE.search(value):
             raise Fault("the reply holds half of a surrogate pair")
         plain = _CONTROLS.sub("", _BREAKS.sub("\n", _ESCAPES.sub("", value)))

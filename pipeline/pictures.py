@@ -4,8 +4,9 @@ import io
 import threading
 import warnings
 
-from mcu.errors import Reject
 from PIL import Image, ImageOps, UnidentifiedImageError
+
+from mcu.errors import Reject
 
 _MOST_BYTES = 20_000_000
 _MOST_PIXELS = 40_000_000

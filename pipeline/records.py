@@ -2,8 +2,9 @@
 
 from typing import Any, Literal, Self
 
-from mcu.ids import uuid4_of
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from mcu.ids import uuid4_of
 
 Relation = Literal["characteristic", "routine", "goal", "experience", "relationship"]
 RELATIONS: tuple[Relation, ...] = (
@@ -33,6 +34,8 @@ class Record(Row):
 
     @model_validator(mode="after")
     def _derive_id(self) -> Self:
+        if self.id:
+            return self  # read back from a file whose hash is kept
         content: dict[str, Any] = self.model_dump(mode="json", exclude={"id"})
         object.__setattr__(self, "id", uuid4_of(type(self).__name__, content))
         return self

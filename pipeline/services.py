@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from PIL import Image
+
 from mcu.backends import Chat, FaceCheck, ImageGenerator, Safety, Search, build
 from mcu.config import Config
 from mcu.limits import Limiter
 from mcu.store import Store
-from PIL import Image
 
 
 @dataclass

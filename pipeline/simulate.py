@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from aiohttp import web
+
 from mcu.ids import digest
 
 _FAULTS = ("error", "busy", "empty", "cut", "prose", "fence", "keys", "refuse")

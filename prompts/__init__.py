@@ -8,6 +8,7 @@ from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined, Template, TemplateSyntaxError, meta
+
 from mcu.errors import ConfigError
 from mcu.ids import sha256
 

@@ -21,6 +21,15 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
+def _application(handler: Handler) -> web.Application:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        return await handler(request)
+
+    app = web.Application(client_max_size=2**26)
+    app.router.add_route("*", "/{path:.*}", handle)
+    return app
+
+
 class Servers:
     """aiohttp applications on free ports of 127.0.0.1, in one thread with its own loop."""
 
@@ -32,10 +41,7 @@ class Servers:
 
     def start(self, served: Handler | web.Application) -> str:
         """Serve an application, or one handler for every path; gives the base URL."""
-        app = served
-        if not isinstance(app, web.Application):
-            app = web.Application(client_max_size=2**26)
-            app.router.add_route("*", "/{path:.*}", served)
+        app = served if isinstance(served, web.Application) else _application(served)
         return f"http://127.0.0.1:{self._wait(self._start(app))}/v1"
 
     async def _start(self, app: web.Application) -> int:

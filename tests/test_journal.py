@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from mcu.errors import StoreError
 from mcu.journal import Answer, UnitJournal, Writer, read_totals
 

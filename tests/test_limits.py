@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from mcu.limits import Limiter, Priority
 
 WAITING = 0.001

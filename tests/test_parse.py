@@ -7,10 +7,11 @@ from typing import Any, Literal
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel, RootModel
+
 from mcu.contract import Reply
 from mcu.errors import Fault
 from mcu.parse import parse
-from pydantic import BaseModel, RootModel
 
 
 class Item(Reply):

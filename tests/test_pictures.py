@@ -10,9 +10,10 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
+
 from mcu.errors import Reject
 from mcu.pictures import clean, encode
-from PIL import Image
 
 WHITE = (255, 255, 255)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from jinja2 import UndefinedError
+
 from mcu import prompts
 from mcu.backends import ChatRequest
 from mcu.errors import ConfigError

@@ -163,7 +163,7 @@ def voice(sheet: Sheet, rng: Random, value: Value | None = None) -> Voice:
     row, group, talk = sheet.row, sheet.group, library().talk
     own: dict[str, Any] = {
         "touch": [value.touch] if value.touch else row.get("touch") or group["touch"],
-        "pic": list(value.pictures) or row.get("pics") or group["pics"],
+        "pic": list(value.pictures) or group["pics"],
         "city": talk["rules"]["cities"].get(sheet.get("Residence"), ["the city"]),
         **_people(sheet.age),
     }

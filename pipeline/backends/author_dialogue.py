@@ -8,11 +8,13 @@ from typing import Any
 
 from mcu.backends.author import RELATIONS, Scene, Sheet, episode, library
 from mcu.backends.author_events import bring_inference
-from mcu.backends.author_shots import Shot, Shots
+from mcu.backends.author_shots import Shots, gist_of
 from mcu.backends.grammar import Voice, sentences, to_first, verb, verb_base
 from mcu.backends.author_time import ago, spoken
 
 ASSISTANT = "AI Assistant"
+_RECALL = 0.45  # share of later sessions with a block of their own that looks back
+_HELP = 0.75  # share of sessions in which the assistant is asked for help, however long they are
 _PAIRS = {"q": "a", "ask": "tip"}  # a block that needs the first of a pair gets both
 
 
@@ -32,6 +34,7 @@ class Draft:
 def dialogue(sheet: Sheet, rng: Random) -> dict[str, Any]:
     """Answer the dialogue task."""
     speaker = episode(sheet, rng)
+    speaker.deal = (f"{sheet.name} {sheet.get('Narrative')}", _number(sheet) * 3)
     bring_inference(speaker, sheet)
     event = _first_person(sheet.get("Event", "Someone rests."), sheet)
     scene = _scene(sheet, event)
@@ -39,7 +42,7 @@ def dialogue(sheet: Sheet, rng: Random) -> dict[str, Any]:
     _set_past(speaker, sheet, rng)
     moments = sheet.number("Fewest pictures", 2, 0, 12)
     images = max(moments, rng.choices((1, 2, 3), (0, 4, 1))[0])
-    target = sheet.number("Turns", 10, 4, 60) + rng.choice((-1, 0, 0, 0, 1, 2))
+    target = sheet.number("Turns", 10, 4, 60) + rng.choice((-2, -1, -1, 0, 0, 1))
     draft = Draft(
         sheet,
         speaker,
@@ -54,6 +57,12 @@ def dialogue(sheet: Sheet, rng: Random) -> dict[str, Any]:
     for block in _blocks(draft, images, target):
         _write(draft, block)
     return {"turns": draft.turns}
+
+
+def _number(sheet: Sheet) -> int:
+    """Which session this is, for rules that are dealt."""
+    found = re.match(r"\d{1,3}", sheet.get("Session"))
+    return int(found[0]) if found else 1
 
 
 def _shuffled(items: list[str], rng: Random) -> list[str]:
@@ -113,29 +122,32 @@ def _set_past(speaker: Voice, sheet: Sheet, rng: Random) -> None:
     slots["ago"] = ago(day, sheet.get("Date"))
     if pictures:
         day, text = rng.choice(pictures)
-        slots["old_shot"] = Shot.gist_of(text, sheet.name)
+        slots["old_shot"] = gist_of(text, sheet.name)
         slots["shot_ago"] = ago(day, sheet.get("Date"))
 
 
 def _blocks(draft: Draft, images: int, target: int) -> list[list[str]]:
     """The session's blocks in order, as many as bring it to about the turns asked for."""
-    talk, rng = library().talk["blocks"], draft.speaker.rng
-    later = "last_past" in draft.speaker.slots
-    opening = rng.choice(talk["open_later" if later else "open_first"])
-    middle = [rng.choice(talk[kind]) for kind in draft.shots.plan(images)]
-    if later:
-        with_picture = "old_shot" in draft.speaker.slots and rng.random() < 0.5
-        middle.append(rng.choice(talk["recall_picture" if with_picture else "recall"]))
-    fillers = [b for kind in ("help", "chat", "chat") for b in [rng.choice(talk[kind])]]
-    fillers = rng.sample(fillers, 3)
-    closing = rng.choice(talk["close"])
-    middle.append(fillers.pop())
-    while _count([opening, *middle, closing]) < target - 1:
-        if not fillers:
-            fillers = rng.sample(talk["chat"], len(talk["chat"]))
-        middle.append(fillers.pop())
-    rng.shuffle(middle)
+    speaker = draft.speaker
+    later = "last_past" in speaker.slots
+    opening = _pick(speaker, "open_later" if later else "open_first")
+    closing = _pick(speaker, "close")
+    middle = [_pick(speaker, kind) for kind in draft.shots.plan(images)]
+    if later and speaker.rng.random() < _RECALL:
+        with_picture = "old_shot" in speaker.slots and speaker.rng.random() < 0.5
+        middle.append(_pick(speaker, "recall_picture" if with_picture else "recall"))
+    if speaker.rng.random() < _HELP:
+        middle.append(_pick(speaker, "help"))
+    while _count([opening, *middle, closing]) < target:
+        middle.append(_pick(speaker, speaker.rng.choice(("help", "chat", "chat"))))
+    speaker.rng.shuffle(middle)
     return [opening, *middle, closing]
+
+
+def _pick(speaker: Voice, kind: str) -> list[str]:
+    """A block of that kind; the sessions of an episode take turns with them."""
+    blocks: list[list[str]] = library().talk["blocks"][kind]
+    return blocks[int(speaker.draw(f"block {kind}", [str(n) for n in range(len(blocks))]))]
 
 
 def _count(blocks: list[list[str]]) -> int:
@@ -161,18 +173,16 @@ def _write(draft: Draft, block: list[str]) -> None:
             pair = (draft.pairs[first] or [draft.speaker.rng.choice(spare)]).pop(0)
             one, _, two = pair.partition(" => ")
             slots[first], slots[second] = draft.speaker.say(one), draft.speaker.say(two)
-    shot: Shot | None = None
+    image: dict[str, Any] | None = None
     lines = [_line(line) for line in block]
     if kind := next((kind for _, kind, _ in lines if kind), ""):
-        shot = draft.shots.take(kind)
-        slots["shot"], slots["core"] = shot.gist, shot.core
+        image = draft.shots.take(kind).sharing()
     for who, kind, line in lines:
         if "<tell>" in line:
             slots["tell"] = draft.speaker.say(draft.tells.pop() if draft.tells else "<spare_tell>")
         words = draft.speaker.say(line) if line else ""
         speaker = draft.sheet.name if who == "U" else ASSISTANT
-        image = shot.sharing() if shot and kind else None
-        _add(draft.turns, speaker, words, image)
+        _add(draft.turns, speaker, words, image if kind else None)
 
 
 def _add(

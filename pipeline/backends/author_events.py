@@ -25,6 +25,7 @@ _GAPS = (
 def events(sheet: Sheet, rng: Random) -> dict[str, Any]:
     """Answer the events task."""
     speaker = episode(sheet, rng)
+    speaker.deal = None
     bring_inference(speaker, sheet)
     fewest = sheet.number("Fewest events", 4, 1, 12)
     most = sheet.number("Most events", 6, fewest, 12)

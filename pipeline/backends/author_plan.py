@@ -22,7 +22,7 @@ def plan(sheet: Sheet, rng: Random) -> dict[str, str]:
     if own:
         return {"route": "t2i", "class_word": "", "prompt": _without_name(text, sheet.name)}
     route = "web" if _is_worldly(text) else "retrieval"
-    return {"route": route, "class_word": "", "prompt": _query(sheet, text, route)}
+    return {"route": route, "class_word": "", "prompt": _query(sheet, text)}
 
 
 def _with_face(text: str, sheet: Sheet) -> dict[str, str] | None:
@@ -54,7 +54,7 @@ def _without_name(text: str, name: str) -> str:
 def _is_worldly(text: str) -> bool:
     """Whether a picture shows something of the real world that has a name or a date."""
     table = library().talk["plan"]
-    low = f" {' '.join(_WORD.findall(text.casefold()))} "
+    low = f" {' '.join(_WORD.findall(text.casefold().replace('-', ' ')))} "
     if any(f" {word} " in low for word in table["retrieval"]):
         return False
     return any(f" {word} " in low for word in table["web"]) or bool(_names(text))
@@ -65,17 +65,14 @@ def _names(text: str) -> list[str]:
     return re.findall(r"(?<=\w )[A-Z][^\W\d_]{2,}", text)
 
 
-def _query(sheet: Sheet, text: str, route: str) -> str:
-    """Two to ten words that find the picture: its first phrase, then the keywords."""
-    core = bare(text.split(",")[0])
-    small = set(library().talk["plan"]["small"])
-    words = [w for w in _WORD.findall(core) if w.casefold() not in small]
-    for keyword in _WORD.findall(sheet.get("Keywords")):
-        if keyword.casefold() not in {w.casefold() for w in words}:
-            words.append(keyword)
-    words = [w for w in words if w.casefold() != "img" and w.casefold() != sheet.name.casefold()]
-    words = words[:10] or ["everyday", "life"]
-    return " ".join(words if len(words) > 1 else [*words, "photo"])
+def _query(sheet: Sheet, text: str) -> str:
+    """Two to ten words that find the picture: what it shows, up to the first comma."""
+    core = text.split(",")[0]
+    name = sheet.name.casefold()
+    words = [w for w in _WORD.findall(core) if w.casefold() not in ("img", name)]
+    if len(words) < 2:
+        words += [w for w in _WORD.findall(sheet.get("Keywords")) if w.casefold() != "img"]
+    return " ".join([*words, "everyday", "life"][: max(2, min(len(words), 10))])
 
 
 def _plain(text: str) -> str:

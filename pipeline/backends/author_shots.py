@@ -11,7 +11,15 @@ _NEW = "new added image"
 _MOBILE = 0.39  # share of device pictures
 _KEPT = 0.35  # share of device pictures that are already in the album
 _SHOWN = ("a selfie", "a photo", "a picture", "a screenshot", "a drawing")
-_SMALL = frozenset("a an the of in on at with and to from under over by for my into near".split())
+_WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
+_PARTING = re.compile(
+    r"(?:^|\b)(?:an?|the|of|in|on|at|with|and|to|from|under|over|by|for|my|into|near|beside|behind|"
+    r"between|against|above|after|its|that|who|some)\b"
+)
+_CHART = re.compile(
+    r"\b(?:chart|diagram|plot|histogram|heat map|mind map|decision tree|curve|graph|floor plan|triangle|"
+    r"bracket|profile|flow|probability tree|multiplication table|spiral|map of)\b"
+)
 
 
 @dataclass
@@ -23,14 +31,6 @@ class Shot:
     number: str
     keywords: list[str]
     rationale: str
-    gist: str = ""
-    core: str = ""
-
-    @staticmethod
-    def gist_of(description: str, name: str) -> str:
-        """How its owner names a picture: "a picture of me at the beach"."""
-        core = core_of(description, name)
-        return core if core.startswith(_SHOWN) else f"a picture of {core}"
 
     def sharing(self) -> dict[str, Any]:
         """The picture as a turn holds it."""
@@ -43,14 +43,21 @@ class Shot:
         }
 
 
+def gist_of(description: str, name: str) -> str:
+    """How its owner names a picture: "a picture of me at the beach"."""
+    core = core_of(description, name)
+    return core if core.startswith(_SHOWN) else f"a picture of {core}"
+
+
 def core_of(description: str, name: str) -> str:
-    """What a picture shows, up to the first comma, with the person as "me"."""
+    """What a picture shows, up to the first comma, with the person, if named, as "me"."""
     core = description.split(",")[0].strip().rstrip(".")
+    if not (name and core.casefold().startswith(name.casefold())):
+        core = core[:1].lower() + core[1:]
     if name:
         core = re.sub(rf"(?<!\w){re.escape(name)}['’]s?(?!\w)", "my", core)
         core = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "me", core)
-    first = core.split(" ", 1)[0]
-    return core[:1].lower() + core[1:] if first in ("A", "An", "The", "Two", "My", "Some") else core
+    return core
 
 
 class Shots:
@@ -65,6 +72,7 @@ class Shots:
             if (found := re.fullmatch(r"Device picture (\d+) \[.*\]", label)) and text
         ]
         past = {text for label, text in sheet.rows if label.startswith("Picture shared in")}
+        self._known = {core_of(text, "").casefold() for text in past}
         self._fresh = [row for row in self._album if row[1] not in past] or self._album
         self._fresh = rng.sample(self._fresh, len(self._fresh))
         group = sheet.group
@@ -92,36 +100,53 @@ class Shots:
         if kind == "v" and self._fresh:
             number, text = self._fresh.pop()
             if text.casefold() not in self._used:
-                return self._made(text, "mobile", number)
+                core = text.split(",")[0].rstrip(".")
+                core = core if core.startswith(self._sheet.name) else core[:1].lower() + core[1:]
+                return self._made(text, core, "mobile", number)
+        own = kind in "mv"
+        speaker, why, core = self._speaker, "", ""
         for _ in range(40):
-            stock = self._mob if kind in "mv" else self._web
-            pattern = stock.pop(0) if stock else ("<spare_mob>" if kind in "mv" else "<spare_web>")
-            core = self._speaker.fill(pattern)
-            tail = self._speaker.pick("tail_own" if kind in "mv" else "tail_web")
-            text = sentences(core if "," in core else f"{core}, {tail}")
-            if core.casefold() not in self._used:
+            stock = self._mob if own else self._web
+            pattern = stock.pop(0) if stock else ("<spare_mob>" if own else "<spare_web>")
+            pattern, _, why = pattern.partition(" => ")
+            core = speaker.fill(pattern)
+            if core.casefold() not in self._used | self._known:
                 break
+        chart = _CHART.search(core) is not None
+        self._name(core)
+        self._tell_why(why, pattern, chart)
+        tail = speaker.pick("tail_own" if own else "tail_chart" if chart else "tail_web")
         self._used.add(core.casefold())
-        source = "mobile" if kind in "mv" else "internet"
-        return self._made(text, source, _NEW if source == "mobile" else "")
+        text = sentences(f"{core}, {tail}")
+        return self._made(text, core, "mobile" if own else "internet", _NEW if own else "")
 
-    def _made(self, text: str, source: str, number: str) -> Shot:
-        self._used.add(text.casefold())
-        core = core_of(text, self._sheet.name)
-        gist = Shot.gist_of(text, self._sheet.name)
+    def _tell_why(self, why: str, pattern: str, chart: bool) -> None:
+        """Slots for what leads to an internet picture; only some reasons name what it shows."""
+        speaker = self._speaker
+        named = "named" if why or pattern == "<pic>" else "plain"
+        why = why or ("<pic_why>" if pattern == "<pic>" else "<chart_why>" if chart else "<web_why>")
+        speaker.slots["why"] = speaker.say(why)
+        for rule in ("ask", "offer", "lead"):
+            speaker.slots[f"{rule}_web"] = speaker.pick(f"{rule}_{named}")
+
+    def _name(self, core: str) -> None:
+        """Slots for the picture as the person calls it and as it is called."""
         slots = self._speaker.slots
-        slots["shot"], slots["core"] = gist, core
-        slots["shown"] = core_of(text, "")
-        rationale = self._speaker.say("<why_own>" if source == "mobile" else "<why_web>")
-        return Shot(text, source, number, self._keywords(core), rationale, gist, core)
+        slots["shown"] = core
+        slots["core"] = core = core_of(core, self._sheet.name)
+        slots["shot"] = core if core.startswith(_SHOWN) else f"a picture of {core}"
+
+    def _made(self, text: str, core: str, source: str, number: str) -> Shot:
+        self._used.add(text.casefold())
+        self._name(core)
+        rule = "why_own" if source == "mobile" else "why_web"
+        rationale = self._speaker.say(f"<{rule}>")
+        return Shot(text, source, number, self._keywords(self._speaker.slots["core"]), rationale)
 
     def _keywords(self, core: str) -> list[str]:
-        words = [w for w in re.findall(r"[^\W_]+(?:['’-][^\W_]+)*", bare(core)) if w != "me"]
-        while words and words[0].casefold() in _SMALL:
-            words.pop(0)
-        phrase = words[:4]
-        while phrase and phrase[-1].casefold() in _SMALL:
-            phrase.pop()
-        value = " ".join(self._speaker.slots["value"].split()[:5])
-        found = [" ".join(phrase) or "moment", value]
-        return list(dict.fromkeys(k for k in found if re.search(r"\w", k))) or ["moment"]
+        """The picture's first phrases, parted by its small words, then the entity value."""
+        phrases = re.split(_PARTING, bare(core.casefold()))
+        found = [" ".join(_WORD.findall(phrase)[:4]) for phrase in phrases]
+        value = " ".join(_WORD.findall(self._speaker.slots["value"])[:5])
+        kept = [phrase for phrase in found if phrase and phrase != "me"][:2]
+        return list(dict.fromkeys([*kept, value] if value else kept)) or ["moment"]

@@ -19,6 +19,7 @@ ROWS = 2
 # more than this many are letters or leaves, and pairs of them would take long
 MOST = 64
 _SPACES = re.compile(r"[\s-]+")
+_WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True)
@@ -148,6 +149,9 @@ class WordLists:
     def text(self, text: str) -> str:
         """The reason, with the phrase that was found, or an empty string."""
         plain = _plain(text)
+        words = frozenset(_WORD.findall(plain))
+        if not any(phrase <= words for phrase in _lists().phrases):
+            return ""  # the rules are slow, and most texts lack the words of every phrase
         for reason, refused, innocent in _lists().rules:
             cleared = innocent.sub(" ", plain) if innocent else plain
             if found := refused.search(cleared):
@@ -165,6 +169,7 @@ class Lists:
     """The word lists, compiled. A rule: its reason, what it refuses, what is innocent in it."""
 
     rules: list[tuple[str, re.Pattern[str], re.Pattern[str] | None]]
+    phrases: list[frozenset[str]]
     famous: re.Pattern[str]
     names: dict[str, str]
 
@@ -181,7 +186,9 @@ def _lists() -> Lists:
         for row in lists["rule"]
     ]
     names = {_SPACES.sub(" ", _plain(name)): name for name in lists["famous"]}
-    return Lists(rules, _pattern(lists["famous"]), names)
+    refused = (_plain(phrase) for row in lists["rule"] for phrase in row["phrases"])
+    phrases = [frozenset(_WORD.findall(phrase)) for phrase in refused]
+    return Lists(rules, phrases, _pattern(lists["famous"]), names)
 
 
 def _pattern(phrases: list[str]) -> re.Pattern[str]:

@@ -67,6 +67,8 @@ class Voice:
     Attributes:
         slots: texts inserted as they stand, so that braces in them mean nothing.
         rules: named lists of patterns, used where no slot has the name.
+        deal: a key and a starting place; with it, rules are dealt from shuffled decks, so that
+            several answers that share the key but not the place differ.
     """
 
     def __init__(
@@ -75,6 +77,8 @@ class Voice:
         self.rng = rng
         self.slots = slots
         self.rules = rules
+        self.deal: tuple[str, int] | None = None
+        self._decks: dict[str, list[str]] = {}
 
     def fill(self, pattern: str) -> str:
         """The pattern with one choice made everywhere, on one line, as a phrase."""
@@ -89,6 +93,18 @@ class Voice:
     def pick(self, rule: str) -> str:
         """One filled pattern of a rule, as a phrase."""
         return self.fill(f"<{rule}>")
+
+    def draw(self, name: str, patterns: Sequence[str]) -> str:
+        """One of several patterns: any of them or, where `deal` is set, the next of a deck."""
+        if self.deal is None or len(patterns) == 1:
+            return self.rng.choice(patterns)
+        deck = self._decks.get(name)
+        if not deck:
+            key, start = self.deal
+            deck = random.Random(f"{key} {name}").sample(patterns, len(patterns))
+            turn = start % len(deck)
+            deck = self._decks[name] = [*deck[turn:], *deck[:turn]]
+        return deck.pop(0)
 
     def _walk(self, parts: list[Part], out: list[str]) -> None:
         for part in parts:
@@ -110,7 +126,7 @@ class Voice:
         if name in self.slots:
             _emit(out, self.slots[name])
         elif self.rules.get(name):
-            self._walk(parse(self.rng.choice(self.rules[name])), out)
+            self._walk(parse(self.draw(name, self.rules[name])), out)
         else:
             raise GrammarError(f"nothing fills the slot <{name}>")
 

@@ -5,16 +5,14 @@ import json
 import math
 import random
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
 
 from mcu.backends import ChatReply, ChatRequest
 from mcu.config import ChatSection
 from mcu.errors import BackendError, ConfigError, Reject
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
-
-if TYPE_CHECKING:
-    from openai.types.chat import ChatCompletion
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 60.0
 _MOST_TOKENS = 2**31
@@ -49,6 +47,12 @@ class OpenAIChat:
         self._timeout = chat.timeout
         self._mode = 0 if chat.structured == "auto" else _MODES.index(chat.structured)
         self._may_fall_back = chat.structured == "auto"
+        self._retrying = AsyncRetrying(
+            retry=retry_if_exception_type(_Passing),
+            stop=stop_after_attempt(chat.retries + 1),
+            wait=_wait,
+            reraise=True,
+        )
         self._client = AsyncOpenAI(
             api_key=self._key or "none",
             base_url=chat.base_url or None,
@@ -65,41 +69,32 @@ class OpenAIChat:
             BackendError: it cannot be reached, or refuses for good: key, model, quota, request.
         """
         try:
-            async for attempt in AsyncRetrying(
-                retry=retry_if_exception_type(_Passing),
-                stop=stop_after_attempt(self._retries + 1),
-                wait=_wait,
-                reraise=True,
-            ):
-                with attempt:
-                    return _reply(await self._send(request))
+            return await self._retrying.copy()(self._send, request)
         except _Passing as error:
             if not error.connected:
                 raise BackendError(f"the model's server cannot be reached: {error}") from error
             raise Reject(
                 "unanswered", f"no answer in {self._retries + 1} tries: {error}"
             ) from error
-        raise AssertionError("tenacity neither returned nor raised")
 
     async def close(self) -> None:
         """Give the connections back."""
         await self._client.close()
 
-    async def _send(self, request: ChatRequest) -> "ChatCompletion":
+    async def _send(self, request: ChatRequest) -> ChatReply:
         import aiohttp
         import openai
-        from openai.types.chat import ChatCompletion
 
         mode = self._mode
         try:
             # The client's own time-outs are between two bytes; this one is of the whole call.
             async with asyncio.timeout(self._timeout):
-                # `chat.completions.create` would walk through every schema and message first,
-                # which takes longer than all the rest of a call.
-                completion = await self._client.post(
-                    "/chat/completions", cast_to=ChatCompletion, body=_arguments(request, mode)
+                # `chat.completions.create` would walk through every schema and message, and build
+                # an object of every part of the answer: longer work than all the rest of a call.
+                answer = await self._client.post(
+                    "/chat/completions", cast_to=object, body=_arguments(request, mode)
                 )
-            return completion
+            return _reply(answer)
         except openai.APIStatusError as error:
             if not self._falls_back(error, mode):
                 # Without its cause, whose text may hold the key.
@@ -114,7 +109,7 @@ class OpenAIChat:
 
     def _falls_back(self, error: Any, mode: int) -> bool:
         """Go to the next simpler form of structured output when this one is what is refused."""
-        refused = error.status_code in (400, 422) and _ABOUT_FORMAT.search(str(error))
+        refused = error.status_code in (400, 422) and _ABOUT_FORMAT.search(_said(error))
         if not (refused and self._may_fall_back and mode < len(_MODES) - 1):
             return False
         self._mode = max(self._mode, mode + 1)
@@ -134,8 +129,8 @@ class OpenAIChat:
 
     def _judge(self, error: Any) -> Exception:
         """A status error as one that may pass or one that never will."""
-        code, text = error.status_code, self._public(error)
-        spent = "insufficient_quota" in str(error)
+        code, text = error.status_code, self._public(_said(error))
+        spent = "insufficient_quota" in _said(error)
         if (code in (408, 409, 425, 429) and not spent) or code >= 500:
             return _Passing(f"status {code}", _retry_after(error.response.headers))
         advice = {
@@ -152,6 +147,12 @@ class OpenAIChat:
         if self._key:
             text = text.replace(self._key, "***")
         return re.sub(r"\bsk-[\w*-]+", "***", text)[:300]
+
+
+def _said(error: Any) -> str:
+    """What the server says of an error, code and all; the library gives the message alone."""
+    text: str = error.response.text
+    return text if text.strip() else str(error)
 
 
 def _checked_key(chat: ChatSection) -> str:
@@ -202,20 +203,20 @@ def _arguments(request: ChatRequest, mode: int) -> dict[str, Any]:
     return {**arguments, "messages": messages}
 
 
-def _reply(completion: "ChatCompletion") -> ChatReply:
-    """What the server sent as a reply; the client library checks none of its types."""
+def _reply(answer: Any) -> ChatReply:
+    """What the server sent as a reply; nothing in it can be trusted to have its type."""
     try:
-        choice = completion.choices[0]
-        text, refusal = choice.message.content, choice.message.refusal
+        choice, usage = answer["choices"][0], answer.get("usage")
+        text, refusal = choice["message"].get("content"), choice["message"].get("refusal")
+        finish, model = choice.get("finish_reason"), answer.get("model")
     except (AttributeError, IndexError, KeyError, TypeError):
         raise _Passing("its answer is not a chat completion; check chat.base_url") from None
-    finish, model = choice.finish_reason, completion.model
     return ChatReply(
         text=_text(text) or _text(refusal),
         finish="content_filter" if refusal else finish if isinstance(finish, str) else "stop",
         model=_text(model),
-        prompt_tokens=_count(completion.usage, "prompt_tokens"),
-        completion_tokens=_count(completion.usage, "completion_tokens"),
+        prompt_tokens=_count(usage, "prompt_tokens"),
+        completion_tokens=_count(usage, "completion_tokens"),
     )
 
 
@@ -225,7 +226,7 @@ def _text(value: object) -> str:
 
 
 def _count(usage: object, name: str) -> int:
-    value = getattr(usage, name, 0)
+    value = usage.get(name) if isinstance(usage, dict) else 0
     return value if isinstance(value, int) and 0 <= value < _MOST_TOKENS else 0
 
 
