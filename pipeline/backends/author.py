@@ -43,6 +43,12 @@ class Scene:
     web: Sequence[str]
     step: int = 2
     ages: Sequence[int] = (0, 200)
+    only: Sequence[str] = ()
+
+    def suits(self, age: int, value: str) -> bool:
+        """Whether it can happen to a person of that age with that entity value."""
+        fits = not self.only or any(word in value.casefold() for word in self.only)
+        return fits and self.ages[0] <= age <= self.ages[1]
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
@@ -126,22 +132,27 @@ class Sheet:
 
     @property
     def name(self) -> str:
+        """The person's name."""
         return self.get("Name", "Someone")
 
     @property
     def age(self) -> int:
+        """The person's age."""
         return self.number("Age", 40, 1, 120)
 
     @property
     def pronoun(self) -> str:
+        """The pronoun of the person's gender."""
         return _PRONOUNS.get(self.get("Gender").casefold(), "they")
 
     @property
     def row(self) -> dict[str, Any]:
+        """The vocabulary's entry for the category."""
         return library().category(self.get("Category"), self.get("Entity key"))
 
     @property
     def group(self) -> dict[str, Any]:
+        """The group of categories that this one shares its scenes with."""
         return library().groups[self.row["group"]]
 
     @property
@@ -180,7 +191,11 @@ def voice(sheet: Sheet, rng: Random, value: Value | None = None) -> Voice:
     made = Voice(rng, slots, rules)
     if drawn:
         slots["value"] = made.fill(drawn.text)
-    slots["value_the"] = f"the {slots['value']}" if "United " in slots["value"] and not slots["value"].startswith(("the ", "a ", "an ")) else slots["value"]
+    slots["value_the"] = (
+        f"the {slots['value']}"
+        if "United " in slots["value"] and not slots["value"].startswith(("the ", "a ", "an "))
+        else slots["value"]
+    )
     for name in ("topic", "do", "item"):
         slots[name] = made.fill(row[name])
     where = "place_moved" if home.casefold() != born.casefold() else "place_stayed"

@@ -1,20 +1,21 @@
 """How the scripted author writes one session: blocks of turns, chosen, ordered and filled."""
 
 import re
-from itertools import pairwise
 from dataclasses import dataclass, field
+from itertools import pairwise
 from random import Random
 from typing import Any
 
-from mcu.backends.author import RELATIONS, Scene, Sheet, episode, library
+from mcu.backends.author import Scene, Sheet, episode, library
 from mcu.backends.author_events import bring_inference
 from mcu.backends.author_shots import Shots, gist_of
-from mcu.backends.grammar import Voice, sentences, to_first, verb, verb_base
 from mcu.backends.author_time import ago, spoken
+from mcu.backends.grammar import Voice, sentences, to_first, verb, verb_base
 
 ASSISTANT = "AI Assistant"
-_RECALL = 0.45  # share of later sessions with a block of their own that looks back
-_HELP = 0.75  # share of sessions in which the assistant is asked for help, however long they are
+_RECALL = 0.5  # share of later sessions with a block of their own that looks back
+_HELP = 0.8  # share of sessions in which the assistant is asked for help, however long they are
+_LONG = 3  # lines of a block that has a shorter counterpart when there are more
 _PAIRS = {"q": "a", "ask": "tip"}  # a block that needs the first of a pair gets both
 
 
@@ -122,7 +123,7 @@ def _set_past(speaker: Voice, sheet: Sheet, rng: Random) -> None:
     slots["ago"] = ago(day, sheet.get("Date"))
     if pictures:
         day, text = rng.choice(pictures)
-        slots["old_shot"] = gist_of(text, sheet.name)
+        slots["old_bit"] = gist_of(text, sheet.name)
         slots["shot_ago"] = ago(day, sheet.get("Date"))
 
 
@@ -133,15 +134,29 @@ def _blocks(draft: Draft, images: int, target: int) -> list[list[str]]:
     opening = _pick(speaker, "open_later" if later else "open_first")
     closing = _pick(speaker, "close")
     middle = [_pick(speaker, kind) for kind in draft.shots.plan(images)]
+    extra: list[list[str]] = []
     if later and speaker.rng.random() < _RECALL:
-        with_picture = "old_shot" in speaker.slots and speaker.rng.random() < 0.5
-        middle.append(_pick(speaker, "recall_picture" if with_picture else "recall"))
+        with_picture = "old_bit" in speaker.slots and speaker.rng.random() < 0.5
+        extra.append(_pick(speaker, "recall_picture" if with_picture else "recall"))
     if speaker.rng.random() < _HELP:
-        middle.append(_pick(speaker, "help"))
-    while _count([opening, *middle, closing]) < target:
+        extra.append(_pick(speaker, "help"))
+    while extra and _count([opening, *middle, *extra, closing]) > target + 2:
+        extra.pop()
+    middle += extra
+    while _count([opening, *middle, closing]) < target - 1:
         middle.append(_pick(speaker, speaker.rng.choice(("help", "chat", "chat"))))
     speaker.rng.shuffle(middle)
+    if _count([opening, *middle, closing]) > target + 2:
+        middle = [_shorter(block) for block in middle]
     return [opening, *middle, closing]
+
+
+def _shorter(block: list[str]) -> list[str]:
+    """A long block's place taken by the shortest that shows the same kind of picture."""
+    if len(block) <= _LONG:
+        return block
+    kind = "web_assistant" if any("@w" in line for line in block) else "new"
+    return min(library().talk["blocks"][kind], key=len)
 
 
 def _pick(speaker: Voice, kind: str) -> list[str]:

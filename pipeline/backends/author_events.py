@@ -62,10 +62,10 @@ def bring_inference(speaker: Voice, sheet: Sheet) -> None:
 def _scenes(sheet: Sheet, rng: Random, size: int) -> list[Scene]:
     """Scenes in the order of their steps: mostly of the category's group, some from all lives."""
     shelf = library().scenes
-    relation = sheet.get("Relation")
+    relation, value = sheet.get("Relation"), sheet.get("Entity value")
 
     def some(group: str) -> list[Scene]:
-        fit = [s for s in shelf.get(group, []) if s.ages[0] <= sheet.age <= s.ages[1]]
+        fit = [scene for scene in shelf.get(group, []) if scene.suits(sheet.age, value)]
         return rng.sample(fit, len(fit))
 
     own = some(sheet.row["group"])
@@ -133,7 +133,9 @@ def _gap(rng: Random) -> dict[str, Any]:
 
 
 def _longest(gap: dict[str, Any]) -> int:
-    return int(gap["value"] * {"hour": 0, "day": 1, "week": 7, "month": 31, "year": 366}[gap["unit"]])
+    return int(
+        gap["value"] * {"hour": 0, "day": 1, "week": 7, "month": 31, "year": 366}[gap["unit"]]
+    )
 
 
 def _later(day: date, value: int, unit: str) -> date:

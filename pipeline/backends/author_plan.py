@@ -2,23 +2,23 @@
 
 import re
 from random import Random
-from typing import Any
 
 from mcu.backends.author import Sheet, clean, library
-from mcu.backends.grammar import bare
 
 _MOST_WORDS = 60
-_WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
+_WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
 
 
 def plan(sheet: Sheet, rng: Random) -> dict[str, str]:
     """Answer the plan task."""
     text = _plain(sheet.get("Description", "a quiet afternoon"))
     own = sheet.get("Source") == "mobile"
-    shown = re.search(rf"(?<!\w){re.escape(sheet.name)}(?!\w)(?!['’]s?\b)", text, re.IGNORECASE)
-    if own and shown and sheet.get("Shared by") != "AI Assistant":
-        if drawn := _with_face(text, sheet):
-            return drawn
+    shown = re.search(
+        rf"(?<!\w){re.escape(sheet.name)}(?!\w)(?!['\u2019]s?\b)", text, re.IGNORECASE
+    )
+    seen = own and shown and sheet.get("Shared by") != "AI Assistant"
+    if seen and (drawn := _with_face(text, sheet)):
+        return drawn
     if own:
         return {"route": "t2i", "class_word": "", "prompt": _without_name(text, sheet.name)}
     route = "web" if _is_worldly(text) else "retrieval"
@@ -31,7 +31,7 @@ def _with_face(text: str, sheet: Sheet) -> dict[str, str] | None:
     subject = {"he": "he", "she": "she"}.get(sheet.pronoun, "they")
     owner = {"he": "his", "she": "her"}.get(sheet.pronoun, "their")
     found = rf"(?<!\w){re.escape(sheet.name)}(?!\w)"
-    text = re.sub(rf"{found}['’]s?(?!\w)", owner, text, flags=re.IGNORECASE)
+    text = re.sub(rf"{found}['\u2019]s?(?!\w)", owner, text, flags=re.IGNORECASE)
     text = re.sub(found, f"a {word} img", text, count=1, flags=re.IGNORECASE)
     text = re.sub(found, subject, text, flags=re.IGNORECASE)
     fine = len(re.findall(r"\bimg\b", text)) == 1 and not re.search(found, text, re.IGNORECASE)
@@ -47,7 +47,7 @@ def _class_word(sheet: Sheet) -> str:
 
 
 def _without_name(text: str, name: str) -> str:
-    text = re.sub(rf"(?<!\w){re.escape(name)}['’]s?(?!\w)", "the", text, flags=re.IGNORECASE)
+    text = re.sub(rf"(?<!\w){re.escape(name)}['\u2019]s?(?!\w)", "the", text, flags=re.IGNORECASE)
     return _short(re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "someone", text, flags=re.IGNORECASE))
 
 
@@ -70,9 +70,8 @@ def _query(sheet: Sheet, text: str) -> str:
     core = text.split(",")[0]
     name = sheet.name.casefold()
     words = [w for w in _WORD.findall(core) if w.casefold() not in ("img", name)]
-    if len(words) < 2:
-        words += [w for w in _WORD.findall(sheet.get("Keywords")) if w.casefold() != "img"]
-    return " ".join([*words, "everyday", "life"][: max(2, min(len(words), 10))])
+    words = words[:10] or ["everyday", "life"]
+    return " ".join(words if len(words) > 1 else [*words, "picture"])
 
 
 def _plain(text: str) -> str:

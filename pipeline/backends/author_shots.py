@@ -11,14 +11,18 @@ _NEW = "new added image"
 _MOBILE = 0.39  # share of device pictures
 _KEPT = 0.35  # share of device pictures that are already in the album
 _SHOWN = ("a selfie", "a photo", "a picture", "a screenshot", "a drawing")
-_WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
+_WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
 _PARTING = re.compile(
     r"(?:^|\b)(?:an?|the|of|in|on|at|with|and|to|from|under|over|by|for|my|into|near|beside|behind|"
     r"between|against|above|after|its|that|who|some)\b"
 )
+_CIRCUMSTANCE = re.compile(
+    r"(?<=\w) (?:in|on|at|with|under|over|between|beside|behind|near|from|against|for|to|against|"
+    r"after|before|without|into|above|below|through|across|next to|per|and) (?=\w)"
+)
 _CHART = re.compile(
-    r"\b(?:chart|diagram|plot|histogram|heat map|mind map|decision tree|curve|graph|floor plan|triangle|"
-    r"bracket|profile|flow|probability tree|multiplication table|spiral|map of)\b"
+    r"\b(?:chart|diagram|plot|histogram|heat map|mind map|decision tree|curve|graph|floor plan|"
+    r"triangle|bracket|profile|flow|probability tree|multiplication table|spiral|map of)\b"
 )
 
 
@@ -45,7 +49,7 @@ class Shot:
 
 def gist_of(description: str, name: str) -> str:
     """How its owner names a picture: "a picture of me at the beach"."""
-    core = core_of(description, name)
+    core = short_of(core_of(description, name))
     return core if core.startswith(_SHOWN) else f"a picture of {core}"
 
 
@@ -55,9 +59,15 @@ def core_of(description: str, name: str) -> str:
     if not (name and core.casefold().startswith(name.casefold())):
         core = core[:1].lower() + core[1:]
     if name:
-        core = re.sub(rf"(?<!\w){re.escape(name)}['’]s?(?!\w)", "my", core)
+        core = re.sub(rf"(?<!\w){re.escape(name)}['\u2019]s?(?!\w)", "my", core)
         core = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "me", core)
     return core
+
+
+def short_of(core: str) -> str:
+    """What a picture shows without its second and later circumstances."""
+    ends = [found.start() for found in _CIRCUMSTANCE.finditer(core)]
+    return core[: ends[1]].rstrip() if len(ends) > 1 else core
 
 
 class Shots:
@@ -76,7 +86,10 @@ class Shots:
         self._fresh = [row for row in self._album if row[1] not in past] or self._album
         self._fresh = rng.sample(self._fresh, len(self._fresh))
         group = sheet.group
-        self._mob = [*rng.sample([*scene.mob], len(scene.mob)), *rng.sample(group["mob"], len(group["mob"]))]
+        self._mob = [
+            *rng.sample([*scene.mob], len(scene.mob)),
+            *rng.sample(group["mob"], len(group["mob"])),
+        ]
         pictures = [*scene.web, *rng.sample(group["pics"], len(group["pics"]))]
         pictures.insert(rng.choice((0, 0, 1, 1, 2)), "<pic>")
         self._web = pictures
@@ -124,7 +137,9 @@ class Shots:
         """Slots for what leads to an internet picture; only some reasons name what it shows."""
         speaker = self._speaker
         named = "named" if why or pattern == "<pic>" else "plain"
-        why = why or ("<pic_why>" if pattern == "<pic>" else "<chart_why>" if chart else "<web_why>")
+        why = why or (
+            "<pic_why>" if pattern == "<pic>" else "<chart_why>" if chart else "<web_why>"
+        )
         speaker.slots["why"] = speaker.say(why)
         for rule in ("ask", "offer", "lead"):
             speaker.slots[f"{rule}_web"] = speaker.pick(f"{rule}_{named}")
@@ -135,11 +150,13 @@ class Shots:
         slots["shown"] = core
         slots["core"] = core = core_of(core, self._sheet.name)
         slots["shot"] = core if core.startswith(_SHOWN) else f"a picture of {core}"
+        slots["bit"] = short_of(core)
 
     def _made(self, text: str, core: str, source: str, number: str) -> Shot:
         self._used.add(text.casefold())
         self._name(core)
-        rule = "why_own" if source == "mobile" else "why_web"
+        own = "why_own" if number == _NEW else "why_kept"
+        rule = own if source == "mobile" else "why_web"
         rationale = self._speaker.say(f"<{rule}>")
         return Shot(text, source, number, self._keywords(self._speaker.slots["core"]), rationale)
 

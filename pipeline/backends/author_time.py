@@ -2,7 +2,9 @@
 
 from datetime import date
 
-_NUMBERS = "zero one two three four five six seven eight nine ten eleven twelve".split()
+_NUMBERS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
+_NUMBERS += ["eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen"]
+_NUMBERS += ["eighteen", "nineteen", "twenty"]
 
 
 def number(value: int) -> str:

@@ -20,6 +20,8 @@ ROWS = 2
 MOST = 64
 _SPACES = re.compile(r"[\s-]+")
 _WORD = re.compile(r"\w+")
+# Combining accents, soft hyphens, joiners and marks of direction, which hide a word from a list.
+_INVISIBLE = re.compile(r"[\u0300-\u036f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 
 
 @dataclass(frozen=True)
@@ -149,9 +151,8 @@ class WordLists:
     def text(self, text: str) -> str:
         """The reason, with the phrase that was found, or an empty string."""
         plain = _plain(text)
-        words = frozenset(_WORD.findall(plain))
-        if not any(phrase <= words for phrase in _lists().phrases):
-            return ""  # the rules are slow, and most texts lack the words of every phrase
+        if _lists().signs.isdisjoint(_WORD.findall(plain)):
+            return ""  # the rules are slow, and most texts lack the longest word of every phrase
         for reason, refused, innocent in _lists().rules:
             cleared = innocent.sub(" ", plain) if innocent else plain
             if found := refused.search(cleared):
@@ -169,7 +170,7 @@ class Lists:
     """The word lists, compiled. A rule: its reason, what it refuses, what is innocent in it."""
 
     rules: list[tuple[str, re.Pattern[str], re.Pattern[str] | None]]
-    phrases: list[frozenset[str]]
+    signs: frozenset[str]
     famous: re.Pattern[str]
     names: dict[str, str]
 
@@ -187,8 +188,8 @@ def _lists() -> Lists:
     ]
     names = {_SPACES.sub(" ", _plain(name)): name for name in lists["famous"]}
     refused = (_plain(phrase) for row in lists["rule"] for phrase in row["phrases"])
-    phrases = [frozenset(_WORD.findall(phrase)) for phrase in refused]
-    return Lists(rules, phrases, _pattern(lists["famous"]), names)
+    signs = frozenset(max(_WORD.findall(phrase), key=len) for phrase in refused)
+    return Lists(rules, signs, _pattern(lists["famous"]), names)
 
 
 def _pattern(phrases: list[str]) -> re.Pattern[str]:
@@ -203,5 +204,4 @@ def _plain(text: str) -> str:
     if text.isascii():
         return text.casefold()
     letters = unicodedata.normalize("NFKD", text.replace("\u2019", "'").replace("ğ", "g"))
-    shown = (letter for letter in letters if unicodedata.category(letter) not in ("Mn", "Cf"))
-    return "".join(shown).casefold()
+    return _INVISIBLE.sub("", letters).casefold()

@@ -3,7 +3,7 @@
 import random
 import re
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import cache
 
 Part = str | tuple[str, ...] | list[list["Part"]]
 
@@ -17,7 +17,7 @@ class GrammarError(ValueError):
     """A pattern is malformed or names a slot that nothing fills."""
 
 
-@lru_cache(maxsize=None)
+@cache
 def parse(pattern: str) -> list[Part]:
     """Read a pattern: text, `{one|two}` alternatives (nestable), `<slot>` and `<slot.filter>`."""
     parts, rest = _sequence(pattern, 0, nested=False)
@@ -178,7 +178,7 @@ def capital(text: str) -> str:
 
 def sentences(text: str) -> str:
     """One line with sentence starts in upper case and no doubled spaces or stops."""
-    text = " ".join(text.split())
+    text = re.sub(r" +(?=[,.!?;:](?: |$))", "", " ".join(text.split()))
     text = re.sub(r"([.!?])[.](?!\w)", r"\1", text)
     return re.sub(r"(?:^|(?<=[.!?] ))[^\W\d_]", lambda found: found[0].upper(), text)
 
@@ -242,7 +242,8 @@ _IRREGULAR = {
     "think": "thinks thought thinking", "wake": "wakes woke waking", "wear": "wears wore wearing",
     "win": "wins won winning", "write": "writes wrote writing", "plan": "plans planned planning",
     "stop": "stops stopped stopping", "drop": "drops dropped dropping",
-    "fit": "fits fitted fitting", "shop": "shops shopped shopping", "trim": "trims trimmed trimming",
+    "fit": "fits fitted fitting", "shop": "shops shopped shopping",
+    "trim": "trims trimmed trimming",
     "chat": "chats chatted chatting", "hike": "hikes hiked hiking", "tie": "ties tied tying",
 }  # fmt: skip
 _BASES = {forms.split()[0]: base for base, forms in _IRREGULAR.items()}

@@ -11,9 +11,11 @@ from mcu.backends.author import RELATIONS, Sheet, episode, library, voice
 from mcu.backends.author_dialogue import dialogue
 from mcu.backends.author_events import events
 from mcu.backends.author_plan import plan
+from mcu.backends.grammar import Voice
 from mcu.ids import rng_of
 
 _CHARACTERS_A_TOKEN = 4
+_LONGEST = 25  # words of a persona sentence
 _GROWN = 30  # from this age on, school is a memory
 _TASK = re.compile(r"Task: (\w+)")
 
@@ -49,7 +51,7 @@ def answer(messages: Sequence[Mapping[str, Any]], seed: int) -> str:
     task = _TASK.match(system)
     write = _TASKS.get(task[1]) if task else None
     if write is None:
-        return rng.choice(library().talk["chat"])
+        return str(rng.choice(library().talk["chat"]))
     return json.dumps(write(Sheet(user), rng), ensure_ascii=False)
 
 
@@ -70,7 +72,7 @@ def _persona(sheet: Sheet, rng: Random) -> dict[str, Any]:
                 break
             speaker = voice(sheet, rng, value)
             text = speaker.slots["value"]
-            row = {"value": text, "sentence": speaker.say(rng.choice(_patterns(sheet)))}
+            row = {"value": text, "sentence": _sentence(speaker, _patterns(sheet))}
             if text.casefold() in made:
                 spare.append(row)
             else:
@@ -85,14 +87,34 @@ def _patterns(sheet: Sheet) -> list[str]:
     return found
 
 
+def _sentence(speaker: Voice, patterns: list[str]) -> str:
+    """A sentence of the length asked for, or the shortest of a few tries."""
+    tries = (speaker.say(speaker.rng.choice(patterns)) for _ in range(4))
+    short = []
+    for text in tries:
+        if len(text.split()) <= _LONGEST:
+            return text
+        short.append(text)
+    return min(short, key=len)
+
+
 def _commonsense(sheet: Sheet, rng: Random) -> dict[str, Any]:
     speaker, found = voice(sheet, rng), {}
     for relation in RELATIONS:
-        clauses = sheet.group["infer"][relation]
-        if sheet.group.get("generic", True):
-            clauses = [*clauses, *library().talk["infer"][relation]]
+        clauses = [*sheet.group["infer"][relation], *_general(sheet, relation)]
         found[relation] = speaker.fill(rng.choice(clauses))
     return found
+
+
+def _general(sheet: Sheet, relation: str) -> list[str]:
+    """Clauses that fit most groups; few fit a home or an illness."""
+    clauses: list[str] = library().talk["infer"][relation]
+    match sheet.group.get("generic", "all"):
+        case "all":
+            return clauses
+        case "talk" if relation != "experience":
+            return [clause for clause in clauses if "<do>" not in clause]
+    return []
 
 
 def _narrative(sheet: Sheet, rng: Random) -> dict[str, Any]:
@@ -101,7 +123,9 @@ def _narrative(sheet: Sheet, rng: Random) -> dict[str, Any]:
     relation = sheet.get("Relation")
     speaker.slots["fact"] = _one_sentence(sheet)
     speaker.slots["inference"] = sheet.get("Inference", "try something new").rstrip(" .!?")
-    speaker.slots["clause"] = speaker.fill(rng.choice(talk["clause"].get(relation, ["I {know|say} that I <inference>"])))
+    speaker.slots["clause"] = speaker.fill(
+        rng.choice(talk["clause"].get(relation, ["I {know|say} that I <inference>"]))
+    )
     same = sheet.get("Birthplace").casefold() == sheet.get("Residence").casefold()
     shape = rng.choice(talk["narrative"]["stayed" if same else "moved"])
     return {"narrative": speaker.say(shape)}
@@ -121,7 +145,7 @@ def _album(sheet: Sheet, rng: Random) -> dict[str, Any]:
     made: list[dict[str, str]] = []
     places: set[str] = set()
     with_name = 0
-    for number, row in enumerate(rows):
+    for row in rows:
         text, category, spot = (part.strip() for part in row.split("|"))
         if spot in places or (len(made) - with_name == 3 and "<name>" not in text):
             continue
