@@ -1,7 +1,7 @@
 """What a stage is given besides its record: relatives, the model, pictures, rejects."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial
 from random import Random
@@ -24,7 +24,9 @@ from mcu.services import Services
 
 R = TypeVar("R", bound=Record)
 M = TypeVar("M", bound=BaseModel)
+T = TypeVar("T")
 
+_SENTENCE = 300  # characters of a fault
 _QUOTED = 4_000  # characters of a bad reply that the model is shown again and a reject keeps
 
 
@@ -60,6 +62,16 @@ class Context:
         if not found:
             raise Gone(f"no {kind.__name__} is left for this {type(self.record).__name__}")
         return found
+
+    async def all_of(self, work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+        """Do several things at once; when one fails, the others are stopped before it is told."""
+        tasks = [asyncio.ensure_future(one) for one in work]
+        try:
+            return await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     def reject(self, code: str, reason: str, raw: str = "") -> None:
         """Note a loss inside a record that is otherwise kept."""
@@ -106,10 +118,10 @@ class Context:
                 return value
             except Fault as fault:
                 failure = fault
-            history = [*messages, *_repair(text, str(failure))]
+            history = [*messages, *_repair(text, _brief(failure))]
         if lenient and last is not None:
             return last
-        raise Reject("bad_reply" if text.strip() else "empty", str(failure), text)
+        raise Reject("bad_reply" if text.strip() else "empty", _brief(failure), text)
 
     async def _complete(
         self, prompt: str, reply: type[BaseModel], messages: list[dict[str, str]], attempt: int
@@ -232,6 +244,12 @@ class Context:
         loop = asyncio.get_running_loop()
         job: Awaitable[Answer] = loop.run_in_executor(self.services.pool, work, *arguments)
         return await job
+
+
+def _brief(fault: Fault) -> str:
+    """A fault's sentence, which may quote the model, at a length that may be sent and kept."""
+    text = str(fault)
+    return text if len(text) <= _SENTENCE else text[:_SENTENCE] + "..."
 
 
 def _repair(text: str, fault: str) -> list[dict[str, str]]:

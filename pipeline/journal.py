@@ -97,6 +97,7 @@ class UnitJournal:
         self._writer = writer
         self._path = path
         self._pending: dict[str, asyncio.Future[Answer]] = {}
+        self._closed = False
         self.replayed = 0
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -115,6 +116,8 @@ class UnitJournal:
 
         Equal requests under way at the same time are made once.
         """
+        if self._closed:
+            raise StoreError(f"the journal {self._path} is closed")
         while (pending := self._pending.get(key)) is not None:
             await asyncio.wait([pending])
             if not pending.cancelled():
@@ -166,6 +169,7 @@ class UnitJournal:
 
     def close(self, keep: bool = True) -> None:
         """Write what is waiting, fold the log into the file; without `keep`, delete it."""
+        self._closed = True
         self._writer.flush()
         self._reader.close()
         with suppress(sqlite3.Error):  # on a full disk the log stays, and is read the next time

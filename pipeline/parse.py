@@ -16,6 +16,7 @@ from mcu.errors import Fault
 M = TypeVar("M", bound=BaseModel)
 
 _LONGEST = 200_000  # characters; a reply budget of 4,096 tokens is a tenth of it
+_LONGEST_MENDED = 50_000  # the mender's time grows with the square of some texts' length
 _STARTS = 32  # opening braces that are tried as the start of the JSON: talk may hold some, too
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?")
 _BREAKS = re.compile(r"\r\n?|[\x0b\x0c\x85\u2028\u2029]")
@@ -62,28 +63,24 @@ def _readings(text: str) -> Iterator[Any]:
             yield value
             return
     body = text.rpartition("</think>")[2]
-    start, unread = body.find("{"), ""
+    start, tried, trouble = body.find("{"), False, None
     for _ in range(_STARTS):
         if start < 0:
             break
         try:
             value, end = decoder.raw_decode(body, start)
+            yield value
         except ValueError:
             end = start + 1
-            if not unread:
-                unread = _object(body[start:])
-                if not _torn(unread):
-                    yield _mend(unread)
-        else:
-            yield value
+            if not tried:
+                tried = True
+                try:
+                    yield _mend(body[start : body.rfind("}") + 1] or body)
+                except Fault as fault:
+                    trouble = fault
         start = body.find("{", end)
-    if unread and _torn(unread):
-        raise Fault("the reply ends before its JSON does")
-
-
-def _object(text: str) -> str:
-    """The text up to its last closing brace, all of it when there is none."""
-    return text[: text.rfind("}") + 1] or text
+    if trouble:
+        raise trouble
 
 
 def _torn(text: str) -> bool:
@@ -95,6 +92,10 @@ def _torn(text: str) -> bool:
 
 
 def _mend(text: str) -> Any:
+    if _torn(text):
+        raise Fault("the reply ends before its JSON does")
+    if len(text) > _LONGEST_MENDED:
+        raise Fault("the reply is not JSON")
     if constant := _CONSTANT.search(text):
         _refuse(constant[1])
     try:

@@ -52,7 +52,9 @@ def text(row: dict[str, Any]) -> str:
     for key, value in row.items():
         if value in ("", [], {}, None):
             continue
-        shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        # What a model wrote may hold escapes that a terminal would obey; JSON spells them out.
+        plain = isinstance(value, str) and value.isprintable()
+        shown = value if plain else json.dumps(value, ensure_ascii=isinstance(value, str))
         lines.append(f"{key:>14}  {shown}")
     return "\n".join(lines)
 

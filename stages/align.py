@@ -1,6 +1,5 @@
 """Stage 8: plan and find or draw the picture of every slot (paper §3.2)."""
 
-import asyncio
 import re
 from dataclasses import dataclass, field
 
@@ -61,7 +60,8 @@ class Slot:
 async def align(episode: Events, ctx: Context) -> list[Picture]:
     """A picture a slot. A slot that finds none is a reject; the episode keeps its text."""
     sessions = sorted(ctx.all(Session), key=lambda session: session.number)
-    found = await asyncio.gather(*(_fill(s, episode, ctx) for s in slots(sessions)))
+    face = _face(ctx)
+    found = await ctx.all_of(_fill(slot, face, episode, ctx) for slot in slots(sessions))
     return [picture for picture in found if picture is not None]
 
 
@@ -88,13 +88,13 @@ def slots(sessions: list[Session]) -> list[Slot]:
     return list(made.values())
 
 
-async def _fill(slot: Slot, episode: Events, ctx: Context) -> Picture | None:
+async def _fill(slot: Slot, face: Face, episode: Events, ctx: Context) -> Picture | None:
     persona = ctx.of(Persona)
     try:
         plan = await _plan(slot, persona, ctx)
         if plan.route in ("web", "retrieval"):
             return await _found(slot, plan, episode, ctx)
-        return await _drawn(slot, plan, episode, ctx)
+        return await _drawn(slot, plan, face, episode, ctx)
     except Reject as loss:
         ctx.reject(loss.code, f"{slot.name}: {loss}", loss.raw)
         return None
@@ -132,9 +132,8 @@ def check(plan: Planned, slot: Slot, persona: Persona) -> None:
         raise Fault(f"the prompt must say {plan.class_word!r} instead of the person's name")
 
 
-async def _drawn(slot: Slot, plan: Plan, episode: Events, ctx: Context) -> Picture:
+async def _drawn(slot: Slot, plan: Plan, face: Face, episode: Events, ctx: Context) -> Picture:
     own = plan.route == "p-t2i"
-    face = _face(ctx)
     request = ImageRequest(
         kind="p-t2i" if own else "t2i",
         prompt=plan.prompt,

@@ -43,6 +43,8 @@ async def commonsense(persona: Persona, ctx: Context) -> list[Commonsense]:
         clause = getattr(reply, relation)
         try:
             check_clause(relation, clause)
+            if any(clause.casefold() == other.inference.casefold() for other in made):
+                raise Fault(f"{relation!r} repeats another relation's inference")
         except Fault as fault:
             ctx.reject("bad_clause", str(fault), clause)
             continue

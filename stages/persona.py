@@ -7,6 +7,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, TypeVar
 
+from rapidfuzz import fuzz
+
 from mcu.config import Config
 from mcu.context import Context
 from mcu.contract import Reply, stage
@@ -14,7 +16,6 @@ from mcu.errors import Fault
 from mcu.ids import rng_of
 from mcu.records import Persona, PersonaSeed
 from mcu.stages.text import mentions, one_line, words
-from rapidfuzz import fuzz
 
 T = TypeVar("T")
 

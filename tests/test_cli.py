@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
 from helpers import MCU, environment, mcu, tree
 
 RUN = ("run", "--episodes", "5", "--name", "a")

@@ -2,53 +2,15 @@
 
 import asyncio
 import os
-import signal
 import struct
-import subprocess
-import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
+from journals import SMALL, Maker, ask, journal, run
 
 from mcu.errors import StoreError
 from mcu.journal import Answer, UnitJournal, Writer, read_totals
-
-SMALL = {"text": "hello", "model": "m", "prompt_tokens": 7, "completion_tokens": 2}
-
-
-@contextmanager
-def journal(path: Path) -> Iterator[UnitJournal]:
-    writer = Writer()
-    found = UnitJournal(path, writer)
-    yield found
-    found.close()
-    writer.close()
-
-
-class Maker:
-    """Makes answers and counts how often it was asked."""
-
-    def __init__(self, answer: Answer = SMALL, seconds: float = 0) -> None:
-        self.calls = 0
-        self._answer = answer
-        self._seconds = seconds
-
-    async def __call__(self) -> Answer:
-        self.calls += 1
-        await asyncio.sleep(self._seconds)
-        return self._answer
-
-
-def ask(found: UnitJournal, key: str, make: Callable[[], Awaitable[Answer]]) -> Awaitable[Answer]:
-    return found.once(key, "chat", "record", {"messages": [key]}, make)
-
-
-def run(work: Awaitable[Any]) -> Any:
-    return asyncio.run(asyncio.wait_for(work, 30))  # type: ignore[arg-type]
 
 
 def test_an_answer_is_given_again(tmp_path: Path) -> None:
@@ -142,91 +104,6 @@ def test_an_answer_that_had_arrived_outlives_an_interruption(tmp_path: Path) -> 
     run(work(UnitJournal(tmp_path / "a.sqlite", writer)))
     writer.close()
     assert read_totals(tmp_path / "a.sqlite")["calls"] == 60
-
-
-CHILD = """
-import asyncio, os, resource, signal, sys
-from pathlib import Path
-from mcu.errors import StoreError
-from mcu.journal import UnitJournal, Writer
-
-async def work(count, size):
-    found = UnitJournal(Path(sys.argv[1]), Writer())
-    for number in range(count):
-        async def make():
-            text = os.urandom(size // 2).hex()
-            return {"text": text, "model": "m", "prompt_tokens": 1, "completion_tokens": 1}
-        await found.once(f"k{number}", "chat", "record", {}, make)
-        print(number, flush=True)
-"""
-KILL = (
-    CHILD
-    + """
-    os.kill(os.getpid(), signal.SIGKILL)
-asyncio.run(work(5, 600))
-"""
-)
-FULL = (
-    CHILD
-    + """
-resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
-try:
-    asyncio.run(work(100, 40_000))
-except StoreError as error:
-    print(error, file=sys.stderr)
-    sys.exit(1)
-"""
-)
-
-
-def child(code: str, path: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", code, str(path)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
-def test_killed_right_after_the_answer(tmp_path: Path) -> None:
-    path, make = tmp_path / "a.sqlite", Maker()
-    assert child(KILL, path).returncode == -signal.SIGKILL
-    assert read_totals(path)["calls"] == 5
-    with journal(path) as found:
-        for number in range(5):
-            assert len(run(ask(found, f"k{number}", make))["text"]) == 600
-    assert make.calls == 0
-
-
-@pytest.mark.parametrize("damage", ["cut", "zeroed", "flipped"])
-def test_a_torn_log_loses_the_torn_answer_alone(tmp_path: Path, damage: str) -> None:
-    """The log's end did not reach the disk, as after a loss of power."""
-    path, make = tmp_path / "a.sqlite", Maker()
-    child(KILL, path)
-    log = path.with_name("a.sqlite-wal")
-    data = bytearray(log.read_bytes())
-    end = {"cut": b"", "zeroed": bytes(300), "flipped": bytes(b ^ 0xFF for b in data[-300:])}
-    log.write_bytes(data[:-300] + end[damage])
-    with journal(path) as found:
-        texts = [run(ask(found, f"k{number}", make))["text"] for number in range(5)]
-    assert [len(text) for text in texts] == [600] * 4 + [5]
-    assert make.calls == 1
-
-
-def test_a_full_disk_is_said_and_loses_nothing(tmp_path: Path) -> None:
-    path, make = tmp_path / "a.sqlite", Maker()
-    done = child(FULL, path)
-    assert done.returncode == 1, done.stderr
-    assert "the journal cannot be written" in done.stderr
-    kept = len(done.stdout.splitlines())
-    assert 1 <= kept < 100
-    with journal(path) as found:
-        for number in range(kept):
-            assert len(run(ask(found, f"k{number}", make))["text"]) == 40_000
-        assert make.calls == 0
-        run(ask(found, "after", make))
-        assert found.totals()["calls"] == kept + 1
 
 
 def test_every_commit_waits_for_the_disk(tmp_path: Path) -> None:

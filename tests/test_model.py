@@ -11,6 +11,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
+
 from helpers import environment, mcu, rejects
 
 pytestmark = pytest.mark.slow

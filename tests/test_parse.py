@@ -44,6 +44,8 @@ MENDED = {
     "talk before": f"Sure! Here is the JSON:\n{PLAIN}",
     "talk after": f"{PLAIN}\nLet me know if you need more {{details}}.",
     "braces in talk": f"I fill {{text}} and {{items}}:\n{PLAIN}",
+    "broken braces in talk": f"I fill {{{{text and items}}:\n{PLAIN}",
+    "constants in talk": f"I fill {{a: NaN, }} so:\n{PLAIN}",
     "byte order mark": f"\ufeff{PLAIN}",
     "thoughts": f"<think>Shall I write {{}}?</think>\n{PLAIN}",
     "thoughts without a start": f"I might say {{x}}\n</think>{PLAIN}",
@@ -134,10 +136,12 @@ def test_line_breaks_of_every_kind_become_one() -> None:
         "{" + '"a"' * 60_000 + "}",
         '{"a": "' + '\\"' * 90_000,
         "{" * 190_000,
+        "{" * 95_000 + "}" * 95_000,
+        "{" + "[{" * 300 + ",," * 20_000 + "}]" * 300 + "}",
         '{"a":' + "[1," * 60_000,
         "{" + "a " * 90_000 + "}",
     ],
-    ids=["texts", "escapes", "braces", "lists", "words"],
+    ids=["texts", "escapes", "braces", "pairs", "commas", "lists", "words"],
 )
 def test_no_text_takes_long(text: str) -> None:
     started = time.process_time()

@@ -175,6 +175,8 @@ def voice(sheet: Sheet, rng: Random, value: Value | None = None) -> Voice:
     own: dict[str, Any] = {
         "touch": [value.touch] if value.touch else row.get("touch") or group["touch"],
         "pic": list(value.pictures) or group["pics"],
+        "theme": group.get("theme", ["<topic>"]),
+        "detail": group.get("detail", ["<touch>"]),
         "city": talk["rules"]["cities"].get(sheet.get("Residence"), ["the city"]),
         **_people(sheet.age),
     }
@@ -206,7 +208,7 @@ def voice(sheet: Sheet, rng: Random, value: Value | None = None) -> Voice:
 def episode(sheet: Sheet, rng: Random) -> Voice:
     """A voice for a call of an episode: what the narrative fixes stays fixed in all of them."""
     made = voice(sheet, rng_of("episode", sheet.name, sheet.get("Narrative")))
-    for slot in ("friend", "friend2", "kin", "spot", "weekday", "keepsake_thing", "own"):
+    for slot in ("theme", "friend", "friend2", "kin", "spot", "weekday", "keepsake_thing", "own"):
         made.slots[slot] = made.pick(slot)
     made.rng = rng
     return made

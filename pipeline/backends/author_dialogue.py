@@ -10,7 +10,7 @@ from mcu.backends.author import Scene, Sheet, episode, library
 from mcu.backends.author_events import bring_inference
 from mcu.backends.author_shots import Shots, gist_of
 from mcu.backends.author_time import ago, spoken
-from mcu.backends.grammar import Voice, sentences, to_first, verb, verb_base
+from mcu.backends.grammar import Voice, lowered, sentences, to_first, verb, verb_base
 
 ASSISTANT = "AI Assistant"
 _RECALL = 0.5  # share of later sessions with a block of their own that looks back
@@ -187,7 +187,8 @@ def _write(draft: Draft, block: list[str]) -> None:
             spare = draft.speaker.rules[f"spare_{first}"]
             pair = (draft.pairs[first] or [draft.speaker.rng.choice(spare)]).pop(0)
             one, _, two = pair.partition(" => ")
-            slots[first], slots[second] = draft.speaker.say(one), draft.speaker.say(two)
+            slots[first] = lowered(draft.speaker.say(one))
+            slots[second] = draft.speaker.say(two)
     image: dict[str, Any] | None = None
     lines = [_line(line) for line in block]
     if kind := next((kind for _, kind, _ in lines if kind), ""):

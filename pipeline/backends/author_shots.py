@@ -17,8 +17,8 @@ _PARTING = re.compile(
     r"between|against|above|after|its|that|who|some)\b"
 )
 _CIRCUMSTANCE = re.compile(
-    r"(?<=\w) (?:in|on|at|with|under|over|between|beside|behind|near|from|against|for|to|against|"
-    r"after|before|without|into|above|below|through|across|next to|per|and) (?=\w)"
+    r"(?<=\w) (?:in|on|at|with|under|over|between|beside|behind|near|against|for|"
+    r"after|before|without|into|above|below|through|across|next to|per|by) (?=\w)"
 )
 _CHART = re.compile(
     r"\b(?:chart|diagram|plot|histogram|heat map|mind map|decision tree|curve|graph|floor plan|"

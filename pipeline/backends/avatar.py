@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from PIL import Image
 
 from mcu.backends import ImageRequest
-from mcu.backends.avatar_brief import read
-from mcu.backends.avatar_drawing import SIZE, chance, jpeg, render, shapes
-from mcu.backends.avatar_figure import Figure
-from mcu.backends.avatar_paper import caption, phone, sheet
-from mcu.backends.avatar_place import backdrop, colours
-from mcu.backends.avatar_scene import Scene
+from mcu.drawing.brief import read
+from mcu.drawing.canvas import SIZE, chance, jpeg, render, shapes
+from mcu.drawing.figure import Figure
+from mcu.drawing.paper import caption, phone, sheet
+from mcu.drawing.place import backdrop, colours
+from mcu.drawing.scene import Scene
 
 
 class Avatar:

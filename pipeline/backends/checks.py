@@ -52,8 +52,8 @@ class PerceptualFaces:
         for left, right in itertools.permutations(eyes, 2):
             apart = right.x - left.x
             near = any(
-                abs(left.x + right.x - one.x - two.x) < 2 * apart
-                and abs(left.y + right.y - one.y - two.y) < 3 * apart
+                abs(left.x + right.x - one.x - two.x) < 2 * max(apart, two.x - one.x)
+                and abs(left.y + right.y - one.y - two.y) < 3 * max(apart, two.x - one.x)
                 for one, two in faces
             )
             if not near and _are_pair(left, right) and _on_skin(pixels, left, right):

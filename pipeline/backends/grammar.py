@@ -176,6 +176,11 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def lowered(text: str) -> str:
+    """The text with its first letter in lower case, unless its first word is "I"."""
+    return text if re.match(r"I\b", text) else text[:1].lower() + text[1:]
+
+
 def sentences(text: str) -> str:
     """One line with sentence starts in upper case and no doubled spaces or stops."""
     text = re.sub(r" +(?=[,.!?;:](?: |$))", "", " ".join(text.split()))
@@ -214,6 +219,7 @@ def to_third(text: str, pronoun: str) -> str:
 def to_first(text: str, pronoun: str) -> str:
     """Third person, as an event tells it, turned into first."""
     subject, target, owner, own = _THEY[pronoun]
+    text = re.sub(rf"\b{target}(?=$|[.,;:!?])", "me", text)
     table = {target: "me", owner: "my", own: "myself", subject: "I"}
     return re.sub(rf"\b(?:{'|'.join(table)})\b", lambda found: table[found[0]], text)
 

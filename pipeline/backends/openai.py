@@ -18,6 +18,11 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.5, 60.0
 _MOST_TOKENS = 2**31
 _MODES = ("json_schema", "json_object", "text")
 _ABOUT_FORMAT = re.compile(r"response_format|json_schema|json_object|schema|grammar", re.I)
+# Refusals that say nothing about the next request.
+_OF_THIS_REQUEST = {
+    "refused": re.compile(r"content_filter|content management policy", re.I),
+    "too_long": re.compile(r"context_length|context length|exceed_context|context size", re.I),
+}
 _PENALTIES = ("frequency_penalty", "presence_penalty")
 
 
@@ -65,7 +70,7 @@ class OpenAIChat:
         """Answer one request, asking again after passing failures.
 
         Raises:
-            Reject: the server did not answer within the allowed tries.
+            Reject: no answer within the allowed tries, or this one request is refused.
             BackendError: it cannot be reached, or refuses for good: key, model, quota, request.
         """
         try:
@@ -128,8 +133,11 @@ class OpenAIChat:
         return _Passing(f"the connection was lost: {self._public(error.__cause__ or error)}")
 
     def _judge(self, error: Any) -> Exception:
-        """A status error as one that may pass or one that never will."""
+        """A status error as one that may pass, one of this request alone, or one for good."""
         code, text = error.status_code, self._public(_said(error))
+        for reason, sign in _OF_THIS_REQUEST.items():
+            if code in (400, 413) and sign.search(_said(error)):
+                return Reject(reason, f"the model's server answered {code}: {text}")
         spent = "insufficient_quota" in _said(error)
         if (code in (408, 409, 425, 429) and not spent) or code >= 500:
             return _Passing(f"status {code}", _retry_after(error.response.headers))

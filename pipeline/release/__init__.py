@@ -35,7 +35,7 @@ def build(run: "Run") -> int:
     """Write the four sets of a finished run and their cards; gives the number of episodes.
 
     The sets are written beside the old release, which they replace when they are complete. Equal
-    units give equal bytes.
+    units give equal bytes. A run that lost every episode gets no release.
 
     Raises:
         StoreError: the disk is full, or a unit's data were changed.
@@ -44,6 +44,9 @@ def build(run: "Run") -> int:
     try:
         shutil.rmtree(folder, ignore_errors=True)
         counts = _write(run, folder)
+        if not counts.get("episodes"):
+            shutil.rmtree(folder)
+            return 0
         final, old = run.root / "release", run.root / ".release.old"
         shutil.rmtree(old, ignore_errors=True)
         if final.exists():

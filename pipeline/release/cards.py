@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, StrictUndefined
+
 from mcu.store import Unit
 
 if TYPE_CHECKING:
@@ -26,7 +27,10 @@ def write_cards(run: "Run", folder: Path, counts: Mapping[str, int]) -> None:
     template = Environment(
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False
     ).from_string(text)
+    stages = _stages(run)
     for name, (title, data_files) in _SETS.items():
+        if not counts[name]:
+            continue
         card = template.render(
             set=name,
             title=title,
@@ -35,7 +39,8 @@ def write_cards(run: "Run", folder: Path, counts: Mapping[str, int]) -> None:
             size=next((s for most, s in _SIZES if counts[name] < most), "n>1M"),
             counts=counts,
             config=run.config,
-            stages=_stages(run),
+            stages=stages,
+            left_out={key: n for key, n in counts.items() if key.startswith("left out")},
         )
         (folder / name / "README.md").write_text(card, encoding="utf-8")
 

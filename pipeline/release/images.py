@@ -11,11 +11,11 @@ from mcu.store import Store, dump
 class ImageSet:
     """Tars named `stark-train-000000-of-00000N.tar`, each key once, and `dataset_info.json`.
 
-    Without a store there are no pictures: `stark-image-url` holds `<key>.json` alone.
+    Without a store there are no pictures: `stark-image-url` holds `<key>.json` alone. A set that
+    stays empty has no folder, for `datasets` cannot load one.
     """
 
     def __init__(self, folder: Path, store: Store | None, per_tar: int) -> None:
-        folder.mkdir(parents=True)
         self._folder = folder
         self._store = store
         self._per_tar = per_tar
@@ -38,8 +38,9 @@ class ImageSet:
 
     def close(self) -> int:
         """End the last tar and give all their names, now that their number is known."""
-        if self._tar is not None:
-            self._tar.close()
+        if self._tar is None:
+            return 0
+        self._tar.close()
         total = len(self._lengths)
         names = [f"stark-train-{n:06d}-of-{total:06d}.tar" for n in range(total)]
         for number, name in enumerate(names):
@@ -52,6 +53,7 @@ class ImageSet:
     def _next(self) -> None:
         if self._tar is not None:
             self._tar.close()
+        self._folder.mkdir(parents=True, exist_ok=True)
         path = self._part(len(self._lengths))
         self._tar = tarfile.open(path, "w", format=tarfile.USTAR_FORMAT)  # noqa: SIM115
         self._lengths.append(0)

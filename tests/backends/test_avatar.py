@@ -16,11 +16,11 @@ from PIL import Image
 
 from mcu.backends import ImageRequest
 from mcu.backends.avatar import Avatar
-from mcu.backends.avatar_brief import read
-from mcu.backends.avatar_drawing import shapes
-from mcu.backends.avatar_figure import SHEET, Figure
-from mcu.backends.avatar_scene import HALF, _figure
-from mcu.backends.avatar_things import Thing
+from mcu.drawing.brief import read
+from mcu.drawing.canvas import shapes
+from mcu.drawing.figure import SHEET, Figure
+from mcu.drawing.scene import HALF, _figure
+from mcu.drawing.things import Thing
 from mcu.stages.lexicon import lexicon
 from mcu.stages.looks import draw_look
 
@@ -243,11 +243,11 @@ def test_text_in_pictures_is_short_and_plain() -> None:
 
 
 def test_a_missing_sprite_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    from mcu.backends import avatar_things
+    from mcu.drawing import things
 
-    monkeypatch.setattr(avatar_things, "_clip", lambda phrase: None)
-    monkeypatch.setattr(avatar_things, "sprites", lambda: {})
-    assert avatar_things.draw.__wrapped__(Thing("unicorn", "unicorn"), 80, 0).size == (1, 1)
+    monkeypatch.setattr(things, "_clip", lambda phrase: None)
+    monkeypatch.setattr(things, "sprites", lambda: {})
+    assert things.draw.__wrapped__(Thing("unicorn", "unicorn"), 80, 0).size == (1, 1)
 
 
 def test_drawing_is_fast() -> None:

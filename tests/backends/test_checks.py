@@ -10,8 +10,8 @@ from PIL import Image
 
 from mcu.backends import ImageRequest
 from mcu.backends.avatar import Avatar
-from mcu.backends.avatar_drawing import shapes
 from mcu.backends.checks import PerceptualFaces, WordLists
+from mcu.drawing.canvas import shapes
 from mcu.stages.looks import countries, draw_look
 
 GENDERS = ("male", "female", "non-binary")

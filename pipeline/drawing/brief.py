@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from mcu.backends.avatar_drawing import plurals, shapes
-from mcu.backends.avatar_things import Thing, sprites
+from mcu.drawing.canvas import plurals, shapes
+from mcu.drawing.things import Thing, sprites
 
 LONGEST = 2000
 WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")

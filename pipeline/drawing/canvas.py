@@ -21,7 +21,7 @@ TWICE = re.compile(r"\[\[(.*?)\]\]", re.DOTALL)
 @lru_cache
 def shapes(name: str) -> dict[str, Any]:
     """One of the shape files in data/avatar."""
-    path = files(__package__) / "data" / "avatar" / f"{name}.toml"
+    path = files(__package__) / "data" / f"{name}.toml"
     return tomllib.loads(path.read_text("utf-8"))
 
 

@@ -7,9 +7,9 @@ from functools import lru_cache
 
 from PIL import Image, ImageDraw, ImageFont
 
-from mcu.backends.avatar_brief import Brief
-from mcu.backends.avatar_drawing import SIZE, mix, shapes
-from mcu.backends.avatar_things import draw as draw_thing
+from mcu.drawing.brief import Brief
+from mcu.drawing.canvas import SIZE, mix, shapes
+from mcu.drawing.things import draw as draw_thing
 
 Draw = ImageDraw.ImageDraw
 LEFT, RIGHT, TOP, BOTTOM = 142, 370, 58, 470

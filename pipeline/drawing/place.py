@@ -7,8 +7,8 @@ from functools import lru_cache
 
 from PIL import Image
 
-from mcu.backends.avatar_brief import Brief
-from mcu.backends.avatar_drawing import SIZE, chance, fill, mix, render, shapes
+from mcu.drawing.brief import Brief
+from mcu.drawing.canvas import SIZE, chance, fill, mix, render, shapes
 
 FADE = re.compile(r"%(sky|water) (-?\d+) (-?\d+) (-?\d+) (-?\d+)%")
 PROP = re.compile(r"@([a-z]+) (-?\d+) (-?\d+) ([\d.]+)@")

@@ -4,7 +4,7 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
-from mcu.backends.avatar_drawing import chance, fill, mix, shapes
+from mcu.drawing.canvas import chance, fill, mix, shapes
 
 Look = Mapping[str, str]
 SETTING = ("background", "shot_type")

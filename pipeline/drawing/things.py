@@ -8,7 +8,7 @@ from importlib.resources.abc import Traversable
 
 from PIL import Image
 
-from mcu.backends.avatar_drawing import fill, mix, plurals, render, shapes
+from mcu.drawing.canvas import fill, mix, plurals, render, shapes
 
 WIDEST = 1.7
 

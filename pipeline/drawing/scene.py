@@ -6,11 +6,11 @@ from functools import lru_cache
 
 from PIL import Image
 
-from mcu.backends.avatar_brief import Brief
-from mcu.backends.avatar_drawing import SIZE, chance, fill, mix, render, shapes
-from mcu.backends.avatar_figure import HIPS, SHEET, SOLES, Figure
-from mcu.backends.avatar_place import backdrop, colours, falling, hour_of
-from mcu.backends.avatar_things import Thing, draw
+from mcu.drawing.brief import Brief
+from mcu.drawing.canvas import SIZE, chance, fill, mix, render, shapes
+from mcu.drawing.figure import HIPS, SHEET, SOLES, Figure
+from mcu.drawing.place import backdrop, colours, falling, hour_of
+from mcu.drawing.things import Thing, draw
 
 WHOLE, HALF = 0.335, 0.6
 

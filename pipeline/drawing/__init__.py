@@ -1,0 +1,1 @@
+"""Illustrated people and places: what the `avatar` backend draws with."""
