@@ -17,16 +17,11 @@ async def face(persona: Persona, ctx: Context) -> list[Face]:
 
 
 async def _portrait(persona: Persona, relation: str, ctx: Context) -> Face:
-    person = (persona.age, persona.gender, persona.birthplace)
-    look = draw_look(*person, rng_of(ctx.config.run.seed, "look", persona.id, relation))
-    if wrong := check_look(look, *person):
-        raise Reject("bad_look", f"the attributes do not agree: {wrong[0]}")
-    description = describe(look, *person)
-    image = await ctx.draw(
-        ImageRequest(kind="face", prompt=description, look=look, seed=0),
-        f"face {relation}",
-        accept=ctx.one_face,
-    )
+    try:
+        look, description, image = await _drawn(persona, f"face {relation}", ctx)
+    except Reject:
+        # No seed gave one face; another look may, for its clothes or its background were at fault.
+        look, description, image = await _drawn(persona, f"face {relation} again", ctx)
     return Face(
         parent=persona.id,
         relation=relation,
@@ -36,3 +31,13 @@ async def _portrait(persona: Persona, relation: str, ctx: Context) -> Face:
         key=uuid4_of("face", persona.id, relation),
         image=image,
     )
+
+
+async def _drawn(persona: Persona, name: str, ctx: Context) -> tuple[dict[str, str], str, str]:
+    person = (persona.age, persona.gender, persona.birthplace)
+    look = draw_look(*person, rng_of(ctx.config.run.seed, "look", persona.id, name))
+    if wrong := check_look(look, *person):
+        raise Reject("bad_look", f"the attributes do not agree: {wrong[0]}")
+    description = describe(look, *person)
+    request = ImageRequest(kind="face", prompt=description, look=look, seed=0)
+    return look, description, await ctx.draw(request, name, accept=ctx.one_face)

@@ -16,7 +16,8 @@ ASSISTANT = "AI Assistant"
 _RECALL = 0.5  # share of later sessions with a block of their own that looks back
 _HELP = 0.8  # share of sessions in which the assistant is asked for help, however long they are
 _LONG = 3  # lines of a block that has a shorter counterpart when there are more
-_PAIRS = {"q": "a", "ask": "tip"}  # a block that needs the first of a pair gets both
+# A block that needs the first of a pair gets both.
+_PAIRS = {"q": "a", "ask": "tip", "side": "back"}
 
 
 @dataclass
@@ -185,7 +186,7 @@ def _write(draft: Draft, block: list[str]) -> None:
     for first, second in _PAIRS.items():
         if f"<{first}>" in text:
             spare = draft.speaker.rules[f"spare_{first}"]
-            pair = (draft.pairs[first] or [draft.speaker.rng.choice(spare)]).pop(0)
+            pair = (draft.pairs.get(first) or [draft.speaker.draw(f"spare {first}", spare)]).pop(0)
             one, _, two = pair.partition(" => ")
             slots[first] = lowered(draft.speaker.say(one))
             slots[second] = draft.speaker.say(two)

@@ -4,8 +4,10 @@ import re
 from random import Random
 
 from mcu.backends.author import Sheet, clean, library
+from mcu.backends.grammar import bare
 
 _MOST_WORDS = 60
+_LOOKS = ("", "", "", ", natural light", ", a phone snapshot", ", soft colours")
 _WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
 
 
@@ -18,11 +20,12 @@ def plan(sheet: Sheet, rng: Random) -> dict[str, str]:
     )
     seen = own and shown and sheet.get("Shared by") != "AI Assistant"
     if seen and (drawn := _with_face(text, sheet)):
-        return drawn
+        return {**drawn, "prompt": drawn["prompt"] + rng.choice(_LOOKS)}
     if own:
-        return {"route": "t2i", "class_word": "", "prompt": _without_name(text, sheet.name)}
+        prompt = _without_name(text, sheet.name) + rng.choice(_LOOKS)
+        return {"route": "t2i", "class_word": "", "prompt": prompt}
     route = "web" if _is_worldly(text) else "retrieval"
-    return {"route": route, "class_word": "", "prompt": _query(sheet, text)}
+    return {"route": route, "class_word": "", "prompt": _query(sheet, text, rng)}
 
 
 def _with_face(text: str, sheet: Sheet) -> dict[str, str] | None:
@@ -65,11 +68,13 @@ def _names(text: str) -> list[str]:
     return re.findall(r"(?<=\w )[A-Z][^\W\d_]{2,}", text)
 
 
-def _query(sheet: Sheet, text: str) -> str:
+def _query(sheet: Sheet, text: str, rng: Random) -> str:
     """Two to ten words that find the picture: what it shows, up to the first comma."""
     core = text.split(",")[0]
     name = sheet.name.casefold()
     words = [w for w in _WORD.findall(core) if w.casefold() not in ("img", name)]
+    if len(words) > 2 and rng.random() < 0.5:
+        words = bare(" ".join(words)).split()
     words = words[:10] or ["everyday", "life"]
     return " ".join(words if len(words) > 1 else [*words, "picture"])
 

@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 from mcu.backends import ChatReply, ChatRequest
-from mcu.backends.author import RELATIONS, Sheet, episode, library, voice
+from mcu.backends.author import RELATIONS, Sheet, Value, episode, library, voice
 from mcu.backends.author_dialogue import dialogue
 from mcu.backends.author_events import events
 from mcu.backends.author_plan import plan
@@ -15,6 +15,7 @@ from mcu.backends.grammar import Voice
 from mcu.ids import rng_of
 
 _CHARACTERS_A_TOKEN = 4
+_TRIES = 6  # an attribute asked for, before a value is used twice
 _LONGEST = 25  # words of a persona sentence
 _GROWN = 30  # from this age on, school is a memory
 _TASK = re.compile(r"Task: (\w+)")
@@ -52,7 +53,12 @@ def answer(messages: Sequence[Mapping[str, Any]], seed: int) -> str:
     write = _TASKS.get(task[1]) if task else None
     if write is None:
         return str(rng.choice(library().talk["chat"]))
-    return json.dumps(write(Sheet(user), rng), ensure_ascii=False)
+    said = {text for role, text in turns if role == "assistant"}
+    for _ in range(_TRIES):
+        text = json.dumps(write(Sheet(user), rng), ensure_ascii=False)
+        if text not in said:
+            break
+    return text
 
 
 def _content(message: Mapping[str, Any]) -> str:
@@ -66,17 +72,18 @@ def _persona(sheet: Sheet, rng: Random) -> dict[str, Any]:
     fitting = [v for v in pool if v.ages[0] <= sheet.age <= v.ages[1]] or pool
     made: dict[str, dict[str, str]] = {}
     spare: list[dict[str, str]] = []
-    for _ in range(12):
-        for value in rng.sample(fitting, len(fitting)):
-            if len(made) == count:
-                break
-            speaker = voice(sheet, rng, value)
-            text = speaker.slots["value"]
-            row = {"value": text, "sentence": _sentence(speaker, _patterns(sheet))}
-            if text.casefold() in made:
-                spare.append(row)
-            else:
-                made[text.casefold()] = row
+    shuffled: list[Value] = []
+    for _ in range(_TRIES * count):
+        if len(made) == count:
+            break
+        shuffled = shuffled or rng.sample(fitting, len(fitting))
+        speaker = voice(sheet, rng, shuffled.pop())
+        text = speaker.slots["value"]
+        row = {"value": text, "sentence": _sentence(speaker, _patterns(sheet))}
+        if text.casefold() in made:
+            spare.append(row)
+        else:
+            made[text.casefold()] = row
     return {"personas": [*made.values(), *spare][:count]}
 
 
