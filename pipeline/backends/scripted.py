@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Any
 
+from mcu.author.dialogue import dialogue
+from mcu.author.events import events
+from mcu.author.grammar import Voice
+from mcu.author.plan import plan
+from mcu.author.sheet import RELATIONS, Sheet, Value, episode, library, voice
 from mcu.backends import ChatReply, ChatRequest
-from mcu.backends.author import RELATIONS, Sheet, Value, episode, library, voice
-from mcu.backends.author_dialogue import dialogue
-from mcu.backends.author_events import events
-from mcu.backends.author_plan import plan
-from mcu.backends.grammar import Voice
 from mcu.ids import rng_of
 
 _CHARACTERS_A_TOKEN = 4

@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from mcu import prompts
+from mcu.author.grammar import GrammarError, Voice, article, to_third, verb, verb_base
 from mcu.backends import ChatRequest
-from mcu.backends.grammar import GrammarError, Voice, article, to_third, verb, verb_base
 from mcu.backends.scripted import Scripted, answer
 from mcu.config import Config
 from mcu.records import (

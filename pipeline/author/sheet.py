@@ -10,7 +10,7 @@ from importlib.resources import files
 from random import Random
 from typing import Any
 
-from mcu.backends.grammar import Voice, parse
+from mcu.author.grammar import Voice, parse
 from mcu.ids import rng_of
 
 RELATIONS = ("characteristic", "routine", "goal", "experience", "relationship")
@@ -81,7 +81,7 @@ class Library:
 @cache
 def library() -> Library:
     """Read the data files."""
-    folder = files("mcu.backends") / "data" / "author"
+    folder = files("mcu.author") / "data"
     tables: dict[str, dict[str, Any]] = {}
     for path in sorted(folder.iterdir(), key=lambda path: path.name):
         if path.name.endswith(".toml"):

@@ -3,8 +3,8 @@
 import re
 from random import Random
 
-from mcu.backends.author import Sheet, clean, library
-from mcu.backends.grammar import bare
+from mcu.author.grammar import bare
+from mcu.author.sheet import Sheet, clean, library
 
 _MOST_WORDS = 60
 _LOOKS = ("", "", "", ", natural light", ", a phone snapshot", ", soft colours")

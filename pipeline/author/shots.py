@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from mcu.backends.author import Scene, Sheet
-from mcu.backends.grammar import Voice, bare, sentences
+from mcu.author.grammar import Voice, bare, sentences
+from mcu.author.sheet import Scene, Sheet
 
 _NEW = "new added image"
 _MOBILE = 0.39  # share of device pictures

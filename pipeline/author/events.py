@@ -5,8 +5,8 @@ from datetime import date, timedelta
 from random import Random
 from typing import Any
 
-from mcu.backends.author import RELATIONS, Scene, Sheet, episode, library
-from mcu.backends.grammar import Voice, sentences, to_third, verb
+from mcu.author.grammar import Voice, sentences, to_third, verb
+from mcu.author.sheet import RELATIONS, Scene, Sheet, episode, library
 
 _EARLIEST = date(1990, 1, 2)
 _UPDATES = 0.17  # share of experiences that change something known

@@ -6,11 +6,11 @@ from itertools import pairwise
 from random import Random
 from typing import Any
 
-from mcu.backends.author import Scene, Sheet, episode, library
-from mcu.backends.author_events import bring_inference
-from mcu.backends.author_shots import Shots, gist_of
-from mcu.backends.author_time import ago, spoken
-from mcu.backends.grammar import Voice, lowered, sentences, to_first, verb, verb_base
+from mcu.author.events import bring_inference
+from mcu.author.grammar import Voice, lowered, sentences, to_first, verb, verb_base
+from mcu.author.sheet import Scene, Sheet, episode, library
+from mcu.author.shots import Shots, gist_of
+from mcu.author.times import ago, spoken
 
 ASSISTANT = "AI Assistant"
 _RECALL = 0.5  # share of later sessions with a block of their own that looks back

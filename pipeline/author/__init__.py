@@ -1,0 +1,1 @@
+"""The scripted author: vocabulary and sentence patterns in data/, and the code that picks them."""
