@@ -10,6 +10,7 @@ from mcu.author.sheet import Scene, Sheet
 _NEW = "new added image"
 _MOBILE = 0.39  # share of device pictures
 _KEPT = 0.35  # share of device pictures that are already in the album
+_AGAIN = 0.3  # share of sessions in which an album picture may be shown that was shown before
 _SHOWN = ("a selfie", "a photo", "a picture", "a screenshot", "a drawing")
 _WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
 _PARTING = re.compile(
@@ -83,7 +84,8 @@ class Shots:
         ]
         past = {text for label, text in sheet.rows if label.startswith("Picture shared in")}
         self._known = {core_of(text, "").casefold() for text in past}
-        self._fresh = [row for row in self._album if row[1] not in past] or self._album
+        unseen = [row for row in self._album if row[1] not in past]
+        self._fresh = self._album if rng.random() < _AGAIN else unseen or self._album
         self._fresh = rng.sample(self._fresh, len(self._fresh))
         group = sheet.group
         self._mob = [
