@@ -7,6 +7,7 @@ from typing import Any
 
 from mcu.contract import Stage
 from mcu.errors import ConfigError
+from mcu.records import Interval
 from mcu.run import Run
 from mcu.store import Unit
 
@@ -61,7 +62,7 @@ def text(row: dict[str, Any]) -> str:
 
 def _session(row: dict[str, Any]) -> str:
     since = row["interval"]
-    gap = f", {since['value']} {since['unit']}(s) later" if since else ""
+    gap = f", {Interval(**since)} later" if since else ""
     lines = [f"Session {row['number']}, {row['date']}{gap}   ({row['parent']})", row["event"]]
     if row["experience"]:
         lines.append(f"[{row['op']}] {row['experience']}")

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -41,6 +42,7 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._writers = count()
 
     def rows_path(self, unit: Unit) -> Path:
         """The unit's records, one JSON object a line."""
@@ -86,7 +88,8 @@ class Store:
         Raises:
             StoreError: the disk is full or the folder may not be written.
         """
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        # Its own name for each writer: two threads may keep the same picture at once.
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.{next(self._writers)}.tmp")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with temporary.open("wb") as file:
