@@ -81,6 +81,8 @@ def resume(
         _say(f"resuming {found.root.name}")
     settings = load_config("offline", found.root / "run.toml", set_ or ())
     first, last = found.state.get("stages", (1, 8))
+    if found.state.get("state") == "partial":
+        first, last = 1, 8  # of those stages nothing is left to do
     _execute(Run.create(found.root, settings), (first, last), None, as_json)
 
 
@@ -157,7 +159,7 @@ def show(
     stage: Annotated[str, typer.Argument(help="Stage by name or number.")],
     id_: Annotated[str, typer.Option("--id", help="A record's id, or its parent's.")] = "",
     rejects: Annotated[bool, typer.Option("--rejects", help="What was lost, and why.")] = False,
-    limit: Annotated[int, typer.Option(help="How many at most.")] = 3,
+    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 3,
     outputs: Outputs = _OUTPUTS,
     as_json: Json = False,
 ) -> None:
@@ -240,7 +242,12 @@ def _span(text: str, flag: str, low: int, high: int) -> tuple[int, int]:
 
 
 def _print(text: str) -> None:
-    print(text)
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # Whoever read has enough, as `head` does; at its end the interpreter flushes once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(0) from None
 
 
 def _say(text: str) -> None:
@@ -259,9 +266,6 @@ def main() -> NoReturn:
         kind = "incomplete" if isinstance(error, Incomplete) else "error"
         print(f"mcu: {kind}: {error}", file=sys.stderr)
         raise SystemExit(error.exit_code) from None
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(0) from None
     except Exception as error:
         if debug:
             raise

@@ -78,7 +78,6 @@ class ImageSection(Section):
     """The image generator."""
 
     backend: Literal["avatar"] = "avatar"
-    size: Literal[512] = 512
     workers: Annotated[int, _TRANSPORT] = Field(2, ge=1, description="Threads that draw.")
 
 

@@ -93,8 +93,8 @@ class Context:
             prompt: name of the template.
             reply: schema of the answer.
             check: raises Fault with the sentence that the model is then shown.
-            lenient: give the last well-formed reply back although `check` still fails, so that
-                the stage can keep what is good in it.
+            lenient: give the last well-formed and safe reply back although `check` still fails, so
+                that the stage can keep what is good in it.
             **variables: exactly the template's own.
 
         Raises:
@@ -111,8 +111,8 @@ class Context:
                 if answer["finish"] == "length":
                     raise Fault("the reply was cut off at its longest allowed length; be briefer")
                 value = parse(text, reply)
-                last = value
                 self._check_safety(value)
+                last = value
                 if check is not None:
                     check(value)
                 return value
@@ -195,8 +195,9 @@ class Context:
 
     def _draw_one(self, request: ImageRequest, accept: Callable[[bytes], bool] | None) -> Answer:
         image = self.services.images.generate([request])[0]
-        accepted = accept is None or accept(image)
-        return {"image": self.services.store.add_image(image), "accepted": accepted}
+        if accept is not None and not accept(image):
+            return {"image": "", "accepted": False}
+        return {"image": self.services.store.add_image(image), "accepted": True}
 
     async def find(self, where: str, query: str) -> list[Hit]:
         """Search for pictures: `where` is "retrieval" for the index or "web"."""

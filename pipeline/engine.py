@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from mcu import prompts
 from mcu.config import Config
 from mcu.contract import Stage
-from mcu.errors import Incomplete, McuError
+from mcu.errors import Incomplete
 from mcu.ids import digest
 from mcu.journal import Writer
+from mcu.log import logger
 from mcu.records import RELATIONS, Record
 from mcu.services import Services
 from mcu.source import Source
@@ -18,6 +19,7 @@ from mcu.store import Store, Unit
 from mcu.unit import UnitRun
 
 _JUDGED_FROM = 20  # rows of a stage before its share of rejects can stop the run
+_MOST_OPEN = 8  # units of one stage at once: each takes a dozen file descriptors
 
 
 @dataclass
@@ -72,9 +74,10 @@ class Engine:
         self._prints = {s.name: fingerprint(s, stages, config) for s in stages}
         self._done: set[Unit] = set()
         self._todo: set[Unit] = set()
-        self._ready: list[tuple[tuple[int, int], Unit]] = []
+        self._ready: dict[Stage, list[int]] = {stage: [] for stage in stages}
         self._offered: set[Unit] = set()
         self._open: list[UnitRun] = []
+        self._closing: list[UnitRun] = []
         self._running = 0
         self._slots = 2 * config.chat.max_in_flight
         self.tally = {stage.name: Tally() for stage in stages}
@@ -121,7 +124,8 @@ class Engine:
         await source.run()
 
     def _persona_shard(self, unit: Unit) -> None:
-        if unit.shard in self._shards:
+        # One that was done before an interruption was counted when the engine was made.
+        if unit in self._todo:
             self._finish(unit)
             self._fill()
 
@@ -141,11 +145,20 @@ class Engine:
         """The open unit with inputs left, or the ready one, that is first in priority."""
         given = [run for run in self._open if not run.exhausted]
         best = min(given, key=lambda run: run.unit.priority, default=None)
-        if self._ready and (best is None or self._ready[0][0] < best.unit.priority):
-            unit = heapq.heappop(self._ready)[1]
+        unit = self._next_ready()
+        if unit and (best is None or unit.priority < best.unit.priority):
+            heapq.heappop(self._ready[unit.stage])
             best = UnitRun(unit, self._stages, self._services, self._writer)
             self._open.append(best)
         return best
+
+    def _next_ready(self) -> Unit | None:
+        """The ready unit that is first in priority, of a stage with few open."""
+        opened = Counter(run.unit.stage for run in (*self._open, *self._closing))
+        for stage in reversed(self._stages):
+            if self._ready[stage] and opened[stage] < _MOST_OPEN:
+                return Unit(stage, self._ready[stage][0])
+        return None
 
     def _offer(self, shard: int) -> None:
         """Queue the shard's units whose upstream is done."""
@@ -154,7 +167,7 @@ class Engine:
             ready = all(Unit(s, shard) in self._done for s in self._upstream(stage))
             if ready and unit in self._todo and unit not in self._offered:
                 self._offered.add(unit)
-                heapq.heappush(self._ready, (unit.priority, unit))
+                heapq.heappush(self._ready[stage], shard)
 
     def _upstream(self, stage: Stage) -> list[Stage]:
         needed = {stage.takes, *stage.needs}
@@ -185,13 +198,7 @@ class Engine:
         return None
 
     async def _work(self, run: UnitRun, number: int, record: Record) -> None:
-        try:
-            await run.work(number, record, self._services)
-        except McuError:
-            raise
-        except Exception as error:
-            stage = run.unit.stage.name
-            raise McuError(f"stage {stage} failed on record {record.id}: {error!r}") from error
+        await run.work(number, record, self._services)
         self._running -= 1
         self._fill()
         if run.complete:
@@ -201,23 +208,41 @@ class Engine:
         if run not in self._open:
             return  # its last input and the engine both saw that it is complete
         self._open.remove(run)
+        self._closing.append(run)
         # Syncing files takes long enough to hold up every other call.
-        await asyncio.to_thread(run.finish, self._prints[run.unit.stage.name])
+        ending = asyncio.ensure_future(
+            asyncio.to_thread(run.finish, self._prints[run.unit.stage.name])
+        )
+        try:
+            await asyncio.shield(ending)
+        except asyncio.CancelledError:
+            await asyncio.wait([ending])  # it needs the writer, which is about to be closed
+            raise
+        self._closing.remove(run)
         self._finish(run.unit)
         self._fill()
 
     def _finish(self, unit: Unit) -> None:
         self._todo.discard(unit)
         self._note(unit)
+        mark = self._store.mark(unit) or {}
+        lost = sum(mark.get("rejects", {}).values())
+        logger.info("%s: %d records, %d rejects", unit.name, mark.get("records", 0), lost)
         self._offer(unit.shard)
-        tally, share = self.tally[unit.stage.name], self._config.run.max_reject_share
-        rows = tally.lost + tally.records
-        if rows >= _JUDGED_FROM and tally.lost > share * rows:
-            worst = tally.rejects.most_common(1)[0][0]
-            raise Incomplete(
-                f"stage {unit.stage.name} rejected {tally.lost} of {rows} rows, mostly {worst!r}; "
-                f"look at its .rejects.jsonl, or raise run.max_reject_share to go on"
-            )
+        self.judge()
+
+    def judge(self) -> None:
+        """Raise Incomplete for the first stage that rejects more than `run.max_reject_share`."""
+        share = self._config.run.max_reject_share
+        for name, tally in self.tally.items():
+            rows = tally.lost + tally.records
+            if rows >= _JUDGED_FROM and tally.lost > share * rows:
+                losses = {code: n for code, n in tally.rejects.items() if code != "duplicate"}
+                worst = max(losses, key=losses.__getitem__)
+                raise Incomplete(
+                    f"stage {name} rejected {tally.lost} of {rows} rows, mostly {worst!r}; "
+                    f"look at its .rejects.jsonl, or raise run.max_reject_share to go on"
+                )
 
     def _note(self, unit: Unit) -> None:
         mark = self._store.mark(unit) or {}

@@ -6,20 +6,22 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 from mcu.config import Config, read_config
 from mcu.contract import Stage
 from mcu.engine import Engine
-from mcu.errors import ConfigError, Incomplete, StoreError
+from mcu.errors import ConfigError, Incomplete, McuError, StoreError
 from mcu.log import logging_to
 from mcu.records import Record
 from mcu.services import Services
 from mcu.store import Store, Unit, dump
 
 R = TypeVar("R", bound=Record)
+
+_AT_WORK: dict[Path, object] = {}  # a file's lock does not tell threads of one process apart
 
 Watch = Callable[[Engine, Services], AbstractContextManager[None]]
 
@@ -99,12 +101,14 @@ class Run:
         """
         from mcu.stages import STAGES
 
+        _refuse_in_a_loop()
         chosen = tuple(s for s in STAGES if stages[0] <= s.number <= stages[1])
         first, last = shards or (0, self.config.shards - 1)
         if not 0 <= first <= last < self.config.shards:
             raise ConfigError(f"--shards must lie within 0-{self.config.shards - 1}")
         numbers = list(range(first, last + 1))
-        with self._lock(first, last), self._state(stages):
+        whole = tuple(stages) == (1, len(STAGES)) and len(numbers) == self.config.shards
+        with self._alone(), self._lock(first, last), self._state(stages, whole):
             if shards is None:
                 self.store.sweep()
             with logging_to(self.root / "log.jsonl"):
@@ -127,6 +131,7 @@ class Run:
                 f"stage {stage.number} ({stage.name}) needs stage {other.number} ({other.name}), "
                 f"which is not done; run --stages {other.number}-{stages[-1].number}"
             )
+        engine.judge()
         if engine.pending:
             services = Services(self.config, self.store)
             try:
@@ -146,6 +151,17 @@ class Run:
                 )
 
     @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the run against other threads of this process."""
+        root, me = self.root.resolve(), object()
+        if _AT_WORK.setdefault(root, me) is not me:
+            raise ConfigError(f"run {self.root.name!r} is being worked on by this process already")
+        try:
+            yield
+        finally:
+            del _AT_WORK[root]
+
+    @contextmanager
     def _lock(self, first: int, last: int) -> Iterator[None]:
         """Hold shards against other processes: one byte a shard, so that array jobs can share."""
         try:
@@ -163,8 +179,11 @@ class Run:
             yield
 
     @contextmanager
-    def _state(self, stages: tuple[int, int]) -> Iterator[None]:
-        """Keep `run.json` true: running now, and at the end how it ended and how long it took."""
+    def _state(self, stages: tuple[int, int], whole: bool) -> Iterator[None]:
+        """Keep `run.json` true: running now, and at the end how it ended and how long it took.
+
+        `whole` tells that nothing is left to do after these stages on these shards.
+        """
         before = self.state.get("seconds", 0.0)
         started = time.monotonic()
 
@@ -183,20 +202,33 @@ class Run:
         except (KeyboardInterrupt, asyncio.CancelledError):
             note("interrupted")
             raise
-        except StoreError:
-            raise
         except Exception as error:
-            note("failed", str(error))
+            with suppress(StoreError):  # the disk that is full cannot take this either
+                note("failed", str(error))
             raise
-        note("complete" if stages == (1, 8) else "partial")
+        note("complete" if whole else "partial")
 
     def records(self, kind: type[R]) -> Iterator[R]:
         """The records of one type, of all finished units, in order."""
         from mcu.stages import STAGES
 
-        stage = next(s for s in STAGES if s.makes is kind)
+        stage = next((s for s in STAGES if s.makes is kind), None)
+        if stage is None:
+            made = ", ".join(s.makes.__name__ for s in STAGES)
+            raise ConfigError(f"no stage makes {kind.__name__} records; there are {made}")
         for shard in range(self.config.shards):
             if self.store.mark(Unit(stage, shard)) is not None:
                 with self.store.rows_path(Unit(stage, shard)).open("rb") as file:
                     for line in file:
                         yield kind.model_validate_json(line)
+
+
+def _refuse_in_a_loop() -> None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise McuError(
+        "a run cannot be executed inside a running event loop, such as a notebook's; "
+        "use `await asyncio.to_thread(run.execute)`"
+    )

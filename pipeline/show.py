@@ -28,8 +28,8 @@ def find_stage(text: str) -> Stage:
 
 
 def rows(run: Run, stage: Stage, id_: str, rejects: bool, limit: int) -> list[dict[str, Any]]:
-    """Records or rejects of a stage: one by its id, else the first few."""
-    return list(islice(_rows(run, stage, id_, rejects), 1 if id_ and not rejects else limit))
+    """The first few records or rejects of a stage; with an id, those of it or made from it."""
+    return list(islice(_rows(run, stage, id_, rejects), limit))
 
 
 def _rows(run: Run, stage: Stage, id_: str, rejects: bool) -> Iterator[dict[str, Any]]:

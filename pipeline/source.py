@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from typing import Any
 
 from mcu.context import Context
@@ -38,8 +39,9 @@ class Source:
         self._family = Family((), {})
         self._duplicates = Duplicates()
         self._shard = 0
+        self._kept = 0
         self._inputs = 0
-        self._paid: dict[str, int] = {}
+        self._counted: dict[str, int] = {}
 
     async def run(self) -> None:
         """Fill every shard; each is committed, and reported, as soon as it is full.
@@ -47,37 +49,39 @@ class Source:
         The last shards stay short when so many personas were lost that asking again for eight
         rounds did not make up for it.
         """
-        store, size = self._services.store, self._config.shard_size
-        output = Output(Unit(self._stage, 0), store)
+        self._output = self._open()
         try:
-            async for rows, losses in self._outcomes():
-                self._inputs += 1
-                output.add([], losses)
-                for line in rows:
-                    persona = Persona.model_validate_json(line)
-                    if not self._duplicates.add(persona):
-                        output.add([], [_repeated(persona)])
-                        continue
-                    output.add([line], [])
-                    self._kept += 1
-                    if output.records == size or self._kept == self._config.personas:
-                        self._commit(output)
-                        if self._kept == self._config.personas:
-                            return
-                        output = Output(Unit(self._stage, self._shard), store)
+            async with aclosing(self._outcomes()) as outcomes:
+                async for rows, losses in outcomes:
+                    self._inputs += 1
+                    self._take(rows, losses)
+                    if self._kept == self._config.personas:
+                        break
             while self._shard < self._config.shards:
-                self._commit(output)
-                if self._shard < self._config.shards:
-                    output = Output(Unit(self._stage, self._shard), store)
+                self._commit()
         except BaseException:
-            output.abandon()
+            self._output.abandon()
+            self._journal.close()  # whatever is paid for stays
             raise
-        finally:
-            self._journal.close(self._config.chat.keep_replies)
+        self._journal.close(self._config.chat.keep_replies)
 
-    _kept = 0
+    def _take(self, rows: list[bytes], losses: list[dict[str, str]]) -> None:
+        """Add what one seed gave, up to as many personas as are asked for."""
+        self._output.add([], losses)
+        for line in rows:
+            persona = Persona.model_validate_json(line)
+            if not self._duplicates.add(persona):
+                self._output.add([], [_repeated(persona)])
+                continue
+            self._output.add([line], [])
+            self._kept += 1
+            whole = self._kept == self._config.personas
+            if whole or self._output.records == self._config.shard_size:
+                self._commit()
+            if whole:
+                return
 
-    async def _outcomes(self) -> AsyncIterator[Outcome]:
+    async def _outcomes(self) -> AsyncGenerator[Outcome, None]:
         """What each seed gave, in order, for as many rounds as it takes."""
         start = 0
         for round_ in range(_ROUNDS):
@@ -87,10 +91,11 @@ class Source:
                 calls += calls // 4
             batch = seeds(self._config, start, calls)
             start += calls
-            async for found in self._in_order(batch):
-                yield found
+            async with aclosing(self._in_order(batch)) as outcomes:
+                async for found in outcomes:
+                    yield found
 
-    async def _in_order(self, batch: list[PersonaSeed]) -> AsyncIterator[Outcome]:
+    async def _in_order(self, batch: list[PersonaSeed]) -> AsyncGenerator[Outcome, None]:
         window: deque[asyncio.Task[Outcome]] = deque()
         try:
             for seed in batch:
@@ -103,15 +108,23 @@ class Source:
         finally:
             for task in window:
                 task.cancel()
+            # They use the journal, which is closed next.
+            await asyncio.gather(*window, return_exceptions=True)
 
-    def _commit(self, output: Output) -> None:
-        totals = self._journal.totals()
-        counts = {key: totals[key] - self._paid.get(key, 0) for key in totals}
-        self._paid = totals
-        output.finish(self._fingerprint, self._inputs, {**counts, "replayed": 0})
+    def _open(self) -> Output:
+        return Output(Unit(self._stage, self._shard), self._services.store)
+
+    def _commit(self) -> None:
+        totals = {**self._journal.totals(), "replayed": self._journal.replayed}
+        counts = {key: totals[key] - self._counted.get(key, 0) for key in totals}
+        self._counted = totals
+        self._output.finish(self._fingerprint, self._inputs, counts)
+        done = self._output.unit
         self._inputs = 0
         self._shard += 1
-        self._done(output.unit)
+        if self._shard < self._config.shards:
+            self._output = self._open()
+        self._done(done)
 
 
 def _repeated(persona: Persona) -> dict[str, Any]:

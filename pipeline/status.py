@@ -22,20 +22,23 @@ def status(run: Run) -> dict[str, Any]:
 
     total: Counter[str] = Counter(dict.fromkeys((*_COUNTS, "repeated"), 0))
     stages = []
-    journals: set[Path] = set()
+    # What is paid for a unit under way is in its journal alone; the shards of stage 1 share one.
+    unfinished: set[Path] = set()
+    paid: dict[Path, Counter[str]] = {}
     for stage in STAGES:
         rejects: Counter[str] = Counter()
         done = records = 0
         for shard in range(run.config.shards):
             unit = Unit(stage, shard)
             mark = run.store.mark(unit)
+            journal = run.store.journal_path(unit)
             if mark is None:
-                journals.add(run.store.journal_path(unit))
+                unfinished.add(journal)
                 continue
             done += 1
             records += mark["records"]
             rejects.update(mark["rejects"])
-            total.update({key: mark[key] for key in _COUNTS})
+            paid.setdefault(journal, Counter()).update({key: mark[key] for key in _COUNTS})
             total["repeated"] += mark["replayed"]
         stages.append(
             {
@@ -47,8 +50,8 @@ def status(run: Run) -> dict[str, Any]:
                 "rejects": dict(sorted(rejects.items())),
             }
         )
-    for path in journals:
-        total.update(read_totals(path))
+    for path in unfinished | paid.keys():
+        total.update(read_totals(path) if path in unfinished else paid[path])
     return {
         "name": run.root.name,
         "folder": str(run.root),

@@ -140,6 +140,13 @@ class Rows:
         self.ids: dict[str, int] = {}
         self.children: dict[str, list[int]] = {}
         self._file = path.open("rb")
+        try:
+            self._scan(path, digest)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _scan(self, path: Path, digest: str) -> None:
         check, offset = hashlib.sha256(), 0
         for line in self._file:
             check.update(line)
@@ -164,8 +171,12 @@ class Rows:
 
 
 def dump(value: Any, indent: int | None = None) -> bytes:
-    """JSON as files keep it: UTF-8, keys in order of writing, a newline at the end."""
-    return (json.dumps(value, ensure_ascii=False, indent=indent) + "\n").encode()
+    """JSON as files keep it: UTF-8, keys in order of writing, a newline at the end.
+
+    Half of a surrogate pair, which UTF-8 cannot hold, is kept as its JSON escape.
+    """
+    text = json.dumps(value, ensure_ascii=False, indent=indent) + "\n"
+    return text.encode("utf-8", "backslashreplace")
 
 
 def _sync_folder(folder: Path) -> None:

@@ -3,12 +3,12 @@
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from hashlib import sha256
 
 from mcu.context import Context
 from mcu.contract import Stage
-from mcu.errors import Gone, Incomplete, Reject
+from mcu.errors import Gone, Incomplete, McuError, Reject, StoreError
 from mcu.family import Family
 from mcu.journal import UnitJournal, Writer
 from mcu.records import Record
@@ -34,15 +34,23 @@ class Output:
         self._started = time.monotonic()
 
     def add(self, records: list[bytes], losses: list[dict[str, str]]) -> None:
-        """Append one input's rows and rejects."""
+        """Append one input's rows and rejects.
+
+        Raises:
+            StoreError: the disk is full.
+        """
+        try:
+            self._rows.writelines(records)
+            self._rejects.writelines(
+                dump({"stage": self.unit.stage.name, **loss}) for loss in losses
+            )
+        except OSError as error:
+            raise StoreError(f"{self.unit.name} cannot be written: {error.strerror}") from error
         for line in records:
-            self._rows.write(line)
             self._digest.update(line)
             self._bytes += len(line)
         self.records += len(records)
-        for loss in losses:
-            self.lost[loss["code"]] += 1
-            self._rejects.write(dump({"stage": self.unit.stage.name, **loss}))
+        self.lost.update(loss["code"] for loss in losses)
 
     def finish(self, fingerprint: str, inputs: int, counts: dict[str, int]) -> None:
         """Put the files in place, then the mark."""
@@ -68,7 +76,8 @@ class Output:
     def abandon(self) -> None:
         """Drop the files; what was paid for stays in the journal."""
         reason = Incomplete("abandoned")
-        self._stack.__exit__(type(reason), reason, None)
+        with suppress(StoreError):  # a full disk has been told of already
+            self._stack.__exit__(type(reason), reason, None)
 
 
 class UnitRun:
@@ -128,6 +137,9 @@ async def attempt(stage: Stage, record: Record, context: Context) -> Outcome:
     """Run a stage on one record: its rows as JSON lines, and what was lost with the reasons.
 
     A Reject becomes a row of the rejects; a missing ancestor, rejected earlier, nothing at all.
+
+    Raises:
+        McuError: the stage failed in a way that nobody foresaw; names the stage and the record.
     """
     try:
         made = list(await stage.run(record, context))
@@ -136,6 +148,11 @@ async def attempt(stage: Stage, record: Record, context: Context) -> Outcome:
         made = []
     except Gone:
         made = []
+    except McuError:
+        raise
+    except Exception as error:
+        name = f"stage {stage.name} failed on record {record.id}"
+        raise McuError(f"{name}: {error!r}; --debug shows where") from error
     return [item.model_dump_json().encode() + b"\n" for item in made], context.losses
 
 

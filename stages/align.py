@@ -142,7 +142,7 @@ async def _drawn(slot: Slot, plan: Plan, face: Face, episode: Events, ctx: Conte
         face=ctx.picture(face.image) if own else b"",
     )
     image = await ctx.draw(request, slot.name)
-    seed = seed_of(ctx.config.run.seed, episode.id, slot.name)
+    seed = seed_of(ctx.config.run.seed, episode.id, slot.name, 0)
     best = Candidate(source=plan.route, image=image, score=1.0)
     return _picture(slot, plan, episode, image, plan.route, [best], seed=seed)
 

@@ -161,11 +161,19 @@ def check(script: Script, name: str, album: list[AlbumEntry], moments: int) -> N
                 raise Fault(f"turn {number} has neither words nor a picture")
             continue
         _check_image(number, line, name, album)
-        if line.image.description.casefold() in shared:
+        if (picture := _picture(line.image, album)) in shared:
             raise Fault(f"turn {number} shares a picture that was already shared in this session")
-        shared.add(line.image.description.casefold())
+        shared.add(picture)
     if len(shared) < moments:
         raise Fault(f"at least {moments} pictures must be shared, not {len(shared)}")
+
+
+def _picture(image: Sharing, album: list[AlbumEntry]) -> str:
+    """What tells pictures apart: a device picture is told by its number, whatever it is called."""
+    description = image.description
+    if image.source == "mobile" and image.image_id_from_mobile != _NEW:
+        description = album[_number(image, album) - 1].description
+    return description.casefold()
 
 
 def _check_image(number: int, line: Line, name: str, album: list[AlbumEntry]) -> None:

@@ -1,5 +1,6 @@
 """Stage 5: the temporal event sequence of an episode (paper §3.1, step 5)."""
 
+import re
 from datetime import date, timedelta
 from typing import Literal
 
@@ -10,6 +11,8 @@ from mcu.records import Commonsense, Event, Events, Interval, Narrative, Persona
 from mcu.stages.text import one_line
 
 _FIRST_YEAR = 1990
+_DATE = re.compile(r"[0-9]{4}\.[0-9]{2}\.[0-9]{2}")
+_MONTH = 30.436875  # days, on average
 
 
 class Span(Reply):
@@ -112,10 +115,9 @@ def _check_parents(node: Node) -> None:
 
 def _day(node: Node) -> date:
     try:
-        year, month, day = node.date.split(".")
-        if (len(year), len(month), len(day)) != (4, 2, 2):
+        if _DATE.fullmatch(node.date) is None:
             raise ValueError
-        found = date(int(year), int(month), int(day))
+        found = date.fromisoformat(node.date.replace(".", "-"))
     except ValueError:
         raise Fault(f"event {node.id}: {node.date!r} is not a date as YYYY.MM.DD") from None
     if found.year < _FIRST_YEAR:
@@ -151,6 +153,6 @@ def days_of(value: int, unit: Unit) -> tuple[int, int]:
         case "week":
             return 7 * value - 1, 7 * value + 1
         case "month":
-            return 28 * value, 31 * value + 1
+            return round(_MONTH * value) - 2, round(_MONTH * value) + 2
         case "year":
-            return 365 * value - 5, 366 * value + 5
+            return 365 * value + value // 4 - 5, 365 * value - (-value // 4) + 5

@@ -117,8 +117,7 @@ def _seed(config: Config, number: int) -> PersonaSeed:
     rng = rng_of(key, "persona", number)
     category, entity_key = _deal(key, "category", [tuple(c) for c in table["categories"]], number)
     low, high = config.run.ages
-    groups = [(max(a, low), min(a + 9, high)) for a in range(low // 10 * 10, high, 10)]
-    youngest, oldest = _deal(key, "age", groups or [(low, high)], number)
+    youngest, oldest = _deal(key, "age", _age_groups(low, high), number)
     born = _deal(key, "country", table["countries"], number)
     stays = _deal(key, "stays", [True] * 7 + [False] * 3, number)
     elsewhere = [c for c in table["countries"] if c != born]
@@ -132,6 +131,12 @@ def _seed(config: Config, number: int) -> PersonaSeed:
         residence=born if stays else rng.choice(elsewhere),
         count=config.personas_per_call,
     )
+
+
+def _age_groups(low: int, high: int) -> list[tuple[int, int]]:
+    """Decades; the last holds the oldest age, too, which would make a group of its own."""
+    starts = range(low // 10 * 10, max(high, low + 1), 10)
+    return [(max(a, low), high if a == starts[-1] else a + 9) for a in starts]
 
 
 def _deal(seed: int, deck: str, cards: Sequence[T], number: int) -> T:
