@@ -154,6 +154,8 @@ def _keep(index: Any, meta: Row, folder: Path) -> None:
         OSError: the disk cannot be written, or another process was first.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
+    if (folder / "meta.json").is_file():
+        shutil.rmtree(folder)  # it was found damaged
     made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         (made / "index.faiss").write_bytes(_faiss().serialize_index(index).tobytes())

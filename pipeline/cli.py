@@ -5,11 +5,15 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from urllib.parse import urlsplit
 
 import typer
 
 from mcu.errors import ConfigError, Incomplete, McuError
+
+if TYPE_CHECKING:
+    from mcu.config import Config
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -51,8 +55,8 @@ def run(
 
     if profile == "auto":
         profile = "openai" if os.environ.get("OPENAI_API_KEY") else "offline"
-        if profile == "offline":
-            _say("no OPENAI_API_KEY: running the offline profile (scripted text, drawn pictures)")
+    if config is None and Path("mcu.toml").is_file():
+        config = Path("mcu.toml")
     asked = {"episodes": episodes, "seed": seed}
     values = {"run": {key: value for key, value in asked.items() if value is not None}}
     settings = load_config(profile, config, set_ or (), values=values)
@@ -61,7 +65,19 @@ def run(
         raise ConfigError(f"--name {name!r} may hold letters, digits, dots, dashes and underscores")
     limits = _span(stages, "--stages", 1, 8)
     chosen = _span(shards, "--shards", 0, settings.shards - 1) if shards else None
+    _announce(settings)
     _execute(Run.create(outputs / name, settings), limits, chosen, as_json)
+
+
+def _announce(settings: "Config") -> None:
+    """One line on who writes: it may cost money, or nothing."""
+    chat = settings.chat
+    if chat.backend == "scripted":
+        reason = "" if os.environ.get("OPENAI_API_KEY") else "no OPENAI_API_KEY: "
+        _say(f"{reason}running the offline profile (scripted text, drawn pictures)")
+    else:
+        host = urlsplit(chat.base_url or "https://api.openai.com").netloc
+        _say(f"writing with {chat.model} at {host}")
 
 
 @app.command()

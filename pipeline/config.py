@@ -39,7 +39,7 @@ class RunSection(Section):
     )
     ages: tuple[int, int] = Field((18, 90), description="Youngest and oldest persona.")
     sessions: tuple[int, int] = Field((4, 6), description="Fewest and most sessions an episode.")
-    turns: int = Field(10, ge=2, le=40, description="Utterances a session, about.")
+    turns: int = Field(10, ge=4, le=40, description="Utterances a session, about.")
     moments: int = Field(2, ge=0, le=6, description="Fewest image moments a session.")
     last_date: date = Field(date(2024, 4, 30), description="No session is dated later.")
     max_reject_share: Annotated[float, _TRANSPORT] = Field(
@@ -176,7 +176,7 @@ def load_config(
 
     Args:
         profile: `offline` or `openai`.
-        path: a `mcu.toml`; None reads ./mcu.toml where there is one.
+        path: a `mcu.toml`, or None for none.
         flags: `section.key=value` texts; a value is read as TOML, else taken as it stands.
         environment: os.environ by default; OPENAI_API_KEY and OPENAI_BASE_URL are honoured.
         values: nested settings of the caller, as in `mcu.toml`.
@@ -186,8 +186,6 @@ def load_config(
     """
     merged = _profile(profile)
     _merge(merged, _environment(os.environ if environment is None else environment))
-    if path is None and Path("mcu.toml").is_file():
-        path = Path("mcu.toml")
     if path is not None:
         _merge(merged, _read_toml(path))
     _merge(merged, deepcopy(dict(values or {})))

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property, partial
+from functools import partial
 from random import Random
 from typing import Any, TypeVar
 
@@ -47,10 +47,9 @@ class Context:
         """The run's configuration."""
         return self.services.config
 
-    @cached_property
-    def rng(self) -> Random:
-        """Seeded from the run's seed, the stage and the input record."""
-        return rng_of(self.config.run.seed, self.stage.name, self.record.id)
+    def rng(self, name: str = "") -> Random:
+        """A generator seeded from the run's seed, the stage, the input record and a name."""
+        return rng_of(self.config.run.seed, self.stage.name, self.record.id, name)
 
     def of(self, kind: type[R]) -> R:
         """The one ancestor or sibling of that type; raises Gone when it was rejected."""
@@ -143,7 +142,6 @@ class Context:
 
         async def make() -> Answer:
             async with self.services.limiter.hold((-self.stage.number, self.shard)):
-                self.services.meter.calls_started += 1
                 answer = dict(vars(await self.services.chat.complete(request)))
             self.services.meter.add(answer)
             return answer
@@ -187,7 +185,7 @@ class Context:
             content["backend"] = self.config.image.backend
             make = partial(self._off_loop, self._draw_one, seeded, accept)
             answer = await self.journal.once(
-                digest(["image", content]), "image", self.record.id, content, make
+                digest(["image", content]), "image", self.record.id, content, make, self._is_kept
             )
             if answer["accepted"]:
                 return str(answer["image"])
@@ -234,8 +232,12 @@ class Context:
             self.record.id,
             content,
             partial(self._off_loop, load),
+            self._is_kept,
         )
         return str(answer["image"])
+
+    def _is_kept(self, answer: Answer) -> bool:
+        return not answer["image"] or self.services.store.image_path(answer["image"]).is_file()
 
     def picture(self, digest: str) -> bytes:
         """The bytes of a picture that was kept."""

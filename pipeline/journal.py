@@ -19,7 +19,7 @@ CREATE TABLE IF NOT EXISTS answers (
     model TEXT, prompt_tokens INTEGER, completion_tokens INTEGER
 ) WITHOUT ROWID
 """
-_INSERT = "INSERT OR IGNORE INTO answers VALUES (?,?,?,?,?,?,?,?)"
+_INSERT = "INSERT OR REPLACE INTO answers VALUES (?,?,?,?,?,?,?,?)"
 
 Answer = dict[str, Any]
 _Entry = tuple[
@@ -53,6 +53,9 @@ class Writer:
         """Commit what is waiting and end the thread."""
         self._queue.put(None)
         self._thread.join()
+        while not self._queue.empty():  # a flush that came too late waits for nothing
+            if isinstance(late := self._queue.get(), threading.Event):
+                late.set()
 
     def _work(self) -> None:
         open_ = True
@@ -110,11 +113,18 @@ class UnitJournal:
             raise StoreError(f"the journal {path} cannot be opened: {error}") from error
 
     async def once(
-        self, key: str, kind: str, record: str, request: Any, make: Callable[[], Awaitable[Answer]]
+        self,
+        key: str,
+        kind: str,
+        record: str,
+        request: Any,
+        make: Callable[[], Awaitable[Answer]],
+        good: Callable[[Answer], bool] = lambda answer: True,
     ) -> Answer:
         """The journalled answer to a request, or a new one that is journalled first.
 
-        Equal requests under way at the same time are made once.
+        Equal requests under way at the same time are made once. An answer that is `good` no
+        more, such as a picture whose file is gone, is made anew.
         """
         if self._closed:
             raise StoreError(f"the journal {self._path} is closed")
@@ -123,7 +133,7 @@ class UnitJournal:
             if not pending.cancelled():
                 return pending.result()
             # Whoever made it was cancelled, this caller was not: it makes the request itself.
-        if (known := self._get(key)) is not None:
+        if (known := self._get(key)) is not None and good(known):
             self.replayed += 1
             return known
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()

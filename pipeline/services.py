@@ -1,10 +1,9 @@
 """What one process of a run shares: backends, limits, counters and the worker threads."""
 
 import io
-import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -20,8 +19,6 @@ from mcu.store import Store
 class Meter:
     """Counts of this process, for the progress display."""
 
-    started: float = field(default_factory=time.monotonic)
-    calls_started: int = 0
     calls: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -81,10 +78,8 @@ class Services:
     @cached_property
     def search(self) -> Mapping[str, Search]:
         """Picture searches: "retrieval" over the index, and "web"."""
-        return {
-            "retrieval": build.open_index(self.config.index.name),
-            "web": build.open_web(self.config),
-        }
+        index = build.open_index(self.config.index.name)
+        return {"retrieval": index, "web": build.open_web(self.config, index)}
 
     def count_faces(self, image: bytes) -> int:
         """Faces in a picture; one where the check is off."""

@@ -13,6 +13,7 @@ from typing import Any, TextIO
 
 from aiohttp import web
 
+from mcu.errors import ConfigError
 from mcu.ids import digest
 
 _FAULTS = ("error", "busy", "empty", "cut", "prose", "fence", "keys", "refuse")
@@ -186,6 +187,9 @@ def _error(status: int, message: str, headers: dict[str, str] | None = None) -> 
 
 def serve(simulator: Simulator, port: int, say: Callable[[str], None]) -> None:
     """Serve on 127.0.0.1 until interrupted; port 0 takes a free one, which is told."""
-    listener = socket.create_server(("127.0.0.1", port), backlog=4096)
+    try:
+        listener = socket.create_server(("127.0.0.1", port), backlog=4096)
+    except OSError as error:
+        raise ConfigError(f"--port {port} cannot be served: {error.strerror}") from error
     say(f"serving on http://127.0.0.1:{listener.getsockname()[1]}/v1")
     web.run_app(simulator.app(), sock=listener, print=None)

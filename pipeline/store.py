@@ -5,7 +5,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -100,7 +100,8 @@ class Store:
         except OSError as error:
             raise StoreError(f"{path} cannot be written: {error.strerror or error}") from error
         finally:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):  # nothing is there, or what stands in the way was told of
+                temporary.unlink()
 
     def image_path(self, digest: str) -> Path:
         """Where a picture lies; only for digests that this store gave."""

@@ -22,9 +22,12 @@ from mcu.records import (
     Route,
     Session,
 )
+from mcu.stages.face import face_of
 from mcu.stages.text import mentions, one_line
 
 _TRIGGER = "img"
+_OF_GENDER = dict.fromkeys(("man", "boy", "guy", "gentleman"), "male")
+_OF_GENDER |= dict.fromkeys(("woman", "girl", "lady"), "female")
 
 
 class Planned(Reply):
@@ -60,9 +63,12 @@ class Slot:
 async def align(episode: Events, ctx: Context) -> list[Picture]:
     """A picture a slot. A slot that finds none is a reject; the episode keeps its text."""
     sessions = sorted(ctx.all(Session), key=lambda session: session.number)
-    face = _face(ctx)
+    face = face_of(ctx)
     found = await ctx.all_of(_fill(slot, face, episode, ctx) for slot in slots(sessions))
-    return [picture for picture in found if picture is not None]
+    for loss in found:  # in the order of the slots, whichever was first to fail
+        if isinstance(loss, Reject):
+            ctx.reject(loss.code, str(loss), loss.raw)
+    return [picture for picture in found if isinstance(picture, Picture)]
 
 
 def slots(sessions: list[Session]) -> list[Slot]:
@@ -88,7 +94,7 @@ def slots(sessions: list[Session]) -> list[Slot]:
     return list(made.values())
 
 
-async def _fill(slot: Slot, face: Face, episode: Events, ctx: Context) -> Picture | None:
+async def _fill(slot: Slot, face: Face, episode: Events, ctx: Context) -> Picture | Reject:
     persona = ctx.of(Persona)
     try:
         plan = await _plan(slot, persona, ctx)
@@ -96,8 +102,7 @@ async def _fill(slot: Slot, face: Face, episode: Events, ctx: Context) -> Pictur
             return await _found(slot, plan, episode, ctx)
         return await _drawn(slot, plan, face, episode, ctx)
     except Reject as loss:
-        ctx.reject(loss.code, f"{slot.name}: {loss}", loss.raw)
-        return None
+        return Reject(loss.code, f"{slot.name}: {loss}", loss.raw)
 
 
 async def _plan(slot: Slot, persona: Persona, ctx: Context) -> Plan:
@@ -123,9 +128,11 @@ def check(plan: Planned, slot: Slot, persona: Persona) -> None:
         if triggers:
             raise Fault(f"the word {_TRIGGER!r} belongs in prompts for p-t2i only")
         return
-    if not slot.album or slot.sharer == ASSISTANT:
-        raise Fault("p-t2i is only for pictures from the person's own device")
+    if not (slot.album and mentions(slot.description, persona.name)):
+        raise Fault(f"p-t2i is only for pictures from the device that show {persona.name} by name")
     one_line("the class_word", plan.class_word, 1, 2)
+    if _OF_GENDER.get(plan.class_word.casefold(), persona.gender) != persona.gender:
+        raise Fault(f"the class_word {plan.class_word!r} does not fit a {persona.gender} person")
     if triggers != 1 or not mentions(plan.prompt, f"{plan.class_word} {_TRIGGER}"):
         raise Fault(f"the prompt must have {_TRIGGER!r} once, right after {plan.class_word!r}")
     if mentions(plan.prompt, persona.name):
@@ -145,12 +152,6 @@ async def _drawn(slot: Slot, plan: Plan, face: Face, episode: Events, ctx: Conte
     seed = seed_of(ctx.config.run.seed, episode.id, slot.name, 0)
     best = Candidate(source=plan.route, image=image, score=1.0)
     return _picture(slot, plan, episode, image, plan.route, [best], seed=seed)
-
-
-def _face(ctx: Context) -> Face:
-    """The persona's face; with one identity per episode, that of this episode's relation."""
-    faces, relation = ctx.all(Face), ctx.of(Commonsense).relation
-    return next((f for f in faces if f.relation in ("", relation)), None) or ctx.of(Face)
 
 
 async def _found(slot: Slot, plan: Plan, episode: Events, ctx: Context) -> Picture:

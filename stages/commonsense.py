@@ -66,10 +66,6 @@ def check_clause(relation: str, clause: str) -> None:
     one_line(f"{relation!r}", clause, 2, 30)
     if clause.rstrip().endswith((".", "!", "?")):
         raise Fault(f"{relation!r} must be a clause without a full stop")
-    if clause[:1].isupper() and not clause.startswith(("I'", "I ")):
-        first = clause.split()[0]
-        if first.casefold() in ("the", "a", "an", "my", "to", "is", "am"):
-            raise Fault(f"{relation!r} must start in lower case")
     opening = words(_STEMS[relation])
     if words(clause)[: len(opening)] == opening or words(clause)[:1] == ["i"]:
         raise Fault(f"{relation!r} must not repeat the words that it completes")

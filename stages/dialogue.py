@@ -104,7 +104,9 @@ async def _session(
     )
     turns: list[Turn] = []
     for line in reply.turns:
-        image, album = _share(line.image, album)
+        image = None
+        if line.image is not None:
+            image, album = _share(line.image, album)
         speaker = _speaker(line.speaker, persona.name)
         turns.append(Turn(speaker=speaker, utterance=" ".join(line.utterance.split()), image=image))
     return Session(
@@ -120,12 +122,8 @@ async def _session(
     )
 
 
-def _share(
-    sharing: Sharing | None, album: list[AlbumEntry]
-) -> tuple[SharedImage | None, list[AlbumEntry]]:
+def _share(sharing: Sharing, album: list[AlbumEntry]) -> tuple[SharedImage, list[AlbumEntry]]:
     """A sharing moment, and the album after it: a new picture joins at the end."""
-    if sharing is None:
-        return None, album
     new = sharing.source == "mobile" and sharing.image_id_from_mobile == _NEW
     number = 0
     description = sharing.description
@@ -160,37 +158,24 @@ def check(script: Script, name: str, album: list[AlbumEntry], moments: int) -> N
             if not line.utterance:
                 raise Fault(f"turn {number} has neither words nor a picture")
             continue
-        _check_image(number, line, name, album)
-        if (picture := _picture(line.image, album)) in shared:
+        _check_image(number, line.image, _speaker(line.speaker, name) == name)
+        picture, album = _share(line.image, album)
+        if picture.description.casefold() in shared:
             raise Fault(f"turn {number} shares a picture that was already shared in this session")
-        shared.add(picture)
+        shared.add(picture.description.casefold())
     if len(shared) < moments:
         raise Fault(f"at least {moments} pictures must be shared, not {len(shared)}")
 
 
-def _picture(image: Sharing, album: list[AlbumEntry]) -> str:
-    """What tells pictures apart: a device picture is told by its number, whatever it is called."""
-    description = image.description
-    if image.source == "mobile" and image.image_id_from_mobile != _NEW:
-        description = album[_number(image, album) - 1].description
-    return description.casefold()
-
-
-def _check_image(number: int, line: Line, name: str, album: list[AlbumEntry]) -> None:
-    image = line.image
-    assert image is not None
+def _check_image(number: int, image: Sharing, by_user: bool) -> None:
     one_line(f"the picture's description in turn {number}", image.description, 2, 60)
     one_line(f"the rationale in turn {number}", image.rationale, 1, 80)
-    if not 1 <= len(image.keywords) <= 8:
+    if not 1 <= len(image.keywords) <= 5:
         raise Fault(f"turn {number}: the picture needs one to five keywords")
     for keyword in image.keywords:
         one_line(f"a keyword in turn {number}", keyword, 1, 6)
-    if image.source == "internet":
-        return
-    if _speaker(line.speaker, name) != name:
-        raise Fault(f"turn {number}: only {name} can share a picture from the device")
-    if image.image_id_from_mobile != _NEW:
-        _number(image, album)
+    if image.source == "mobile" and not by_user:
+        raise Fault(f"turn {number}: only the person can share a picture from the device")
 
 
 def _number(image: Sharing, album: list[AlbumEntry]) -> int:

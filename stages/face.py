@@ -3,9 +3,9 @@
 from mcu.backends import ImageRequest
 from mcu.context import Context
 from mcu.contract import stage
-from mcu.errors import Reject
-from mcu.ids import rng_of, uuid4_of
-from mcu.records import RELATIONS, Face, Persona
+from mcu.errors import Gone, Reject
+from mcu.ids import uuid4_of
+from mcu.records import RELATIONS, Commonsense, Face, Persona
 from mcu.stages.looks import check_look, describe, draw_look
 
 
@@ -13,7 +13,22 @@ from mcu.stages.looks import check_look, describe, draw_look
 async def face(persona: Persona, ctx: Context) -> list[Face]:
     """One portrait a persona, or one an episode where `run.identity` says so."""
     relations = RELATIONS if ctx.config.run.identity == "episode" else ("",)
-    return [await _portrait(persona, relation, ctx) for relation in relations]
+    faces = []
+    for relation in relations:
+        try:
+            faces.append(await _portrait(persona, relation, ctx))
+        except Reject as loss:
+            ctx.reject(loss.code, f"{relation or 'the'} portrait: {loss}", loss.raw)
+    return faces
+
+
+def face_of(ctx: Context) -> Face:
+    """The face of an episode; raises Gone when it was rejected."""
+    relation = ctx.of(Commonsense).relation
+    for found in ctx.all(Face):
+        if found.relation in ("", relation):
+            return found
+    raise Gone("the face of this episode was rejected")
 
 
 async def _portrait(persona: Persona, relation: str, ctx: Context) -> Face:
@@ -35,7 +50,7 @@ async def _portrait(persona: Persona, relation: str, ctx: Context) -> Face:
 
 async def _drawn(persona: Persona, name: str, ctx: Context) -> tuple[dict[str, str], str, str]:
     person = (persona.age, persona.gender, persona.birthplace)
-    look = draw_look(*person, rng_of(ctx.config.run.seed, "look", persona.id, name))
+    look = draw_look(*person, ctx.rng(name))
     if wrong := check_look(look, *person):
         raise Reject("bad_look", f"the attributes do not agree: {wrong[0]}")
     description = describe(look, *person)

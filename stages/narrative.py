@@ -3,7 +3,8 @@
 from mcu.context import Context
 from mcu.contract import Reply, stage
 from mcu.errors import Fault
-from mcu.records import Commonsense, Narrative, Persona
+from mcu.records import Commonsense, Face, Narrative, Persona
+from mcu.stages.face import face_of
 from mcu.stages.text import content_words, mentions, sentences
 
 
@@ -17,13 +18,14 @@ class Story(Reply):
     4,
     takes=Commonsense,
     makes=Narrative,
-    needs=(Persona,),
+    needs=(Persona, Face),
     uses=("chat", "checks"),
     prompts=("narrative",),
     version=1,
 )
 async def narrative(inference: Commonsense, ctx: Context) -> list[Narrative]:
     """The persona's facts and the inference as two or three sentences."""
+    face_of(ctx)  # without a face there will be no episode, so that nothing is paid for one
     persona = ctx.of(Persona)
     reply = await ctx.ask(
         "narrative",

@@ -116,8 +116,7 @@ def _seed(config: Config, number: int) -> PersonaSeed:
     key = config.run.seed
     rng = rng_of(key, "persona", number)
     category, entity_key = _deal(key, "category", [tuple(c) for c in table["categories"]], number)
-    low, high = config.run.ages
-    youngest, oldest = _deal(key, "age", _age_groups(low, high), number)
+    youngest, oldest = _deal(key, "age", _age_groups(*config.run.ages), number)
     born = _deal(key, "country", table["countries"], number)
     stays = _deal(key, "stays", [True] * 7 + [False] * 3, number)
     elsewhere = [c for c in table["countries"] if c != born]
@@ -134,9 +133,13 @@ def _seed(config: Config, number: int) -> PersonaSeed:
 
 
 def _age_groups(low: int, high: int) -> list[tuple[int, int]]:
-    """Decades; the last holds the oldest age, too, which would make a group of its own."""
-    starts = range(low // 10 * 10, max(high, low + 1), 10)
-    return [(max(a, low), high if a == starts[-1] else a + 9) for a in starts]
+    """Decades between two ages; one cut to under half is joined to its neighbour."""
+    groups = [(max(a, low), min(a + 9, high)) for a in range(low // 10 * 10, high + 1, 10)]
+    if len(groups) > 1 and groups[0][1] - groups[0][0] < 4:
+        groups[:2] = [(low, groups[1][1])]
+    if len(groups) > 1 and groups[-1][1] - groups[-1][0] < 4:
+        groups[-2:] = [(groups[-2][0], high)]
+    return groups
 
 
 def _deal(seed: int, deck: str, cards: Sequence[T], number: int) -> T:

@@ -67,10 +67,10 @@ def test_the_process_environment_is_the_default(monkeypatch: pytest.MonkeyPatch)
     assert load_config(environment={}).chat.api_key.get_secret_value() == ""
 
 
-def test_mcu_toml_beside_is_read_unless_another_is_named(tmp_path: Path) -> None:
+def test_mcu_toml_beside_is_left_to_the_command_line(tmp_path: Path) -> None:
     Path("mcu.toml").write_text("run.seed = 8\n")
-    assert load_config(environment={}).run.seed == 8
-    assert load_config(path=toml(tmp_path, "run.episodes = 9"), environment={}).run.seed == 0
+    assert load_config(environment={}).run.seed == 0
+    assert load_config(path=Path("mcu.toml"), environment={}).run.seed == 8
 
 
 def test_the_callers_values_are_left_alone() -> None:

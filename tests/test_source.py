@@ -1,7 +1,11 @@
 """Stage 1 over a whole run: duplicates and losses made up for, the rest cut to shards."""
 
+import asyncio
+import gc
 import json
 from collections import Counter
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +14,10 @@ from authors import Author, writes
 
 import mcu
 from helpers import rejects
-from mcu.backends import ChatRequest
+from mcu.backends import ChatReply, ChatRequest
+from mcu.backends.scripted import Scripted
+from mcu.config import parse_config
+from mcu.engine import Engine
 from mcu.errors import BackendError
 from mcu.records import Persona, Session
 from mcu.run import Run
@@ -47,8 +54,6 @@ def test_sizes_of_shards(personas: int, size: int, wanted: list[int], tmp_path: 
 
 
 def test_shards_hold_a_hundred_in_large_runs() -> None:
-    from mcu.config import parse_config
-
     config = parse_config({"run": {"episodes": 100_000}})
     assert (config.shard_size, config.shards, config.personas_per_call) == (100, 200, 30)
 
@@ -96,20 +101,29 @@ def test_the_last_shards_stay_short_and_the_run_ends(
     assert len(list(run.records(Session))) == 15
 
 
-def test_a_full_run_leaves_no_call_behind(
+class Slow(Author):
+    """Refuses its first eight calls and takes long over those after the sixteenth."""
+
+    async def complete(self, request: ChatRequest) -> ChatReply:
+        self.requests.append(request)
+        number = len(self.requests)
+        await asyncio.sleep(0.2 if number > 16 else 0)
+        reply = await Scripted().complete(request)
+        return replace(reply, text="") if number <= 8 else reply
+
+
+def test_calls_that_are_not_needed_any_more_are_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Calls under way when the last persona comes are stopped before the journal is closed."""
-    author = writes(monkeypatch, Author(repeat, seconds=0.005))
-    run = make(tmp_path / "a", 40, personas_per_call=5, shard_size=40)
-
-    def complain(loop: object, facts: dict[str, Any]) -> None:
-        raise AssertionError(facts)
-
-    run.execute((1, 1))
-    assert sizes(run) == [40]
-    assert len(author.requests) > 40, "some were asked for in vain"
-    assert not [r for r in caplog.records if r.name == "asyncio"], caplog.text
+    """The second round asks for a quarter more; they end before the journal is closed."""
+    author = Slow()
+    writes(monkeypatch, author)
+    run = make(tmp_path / "a", 8, shard_size=8, max_reject_share=1.0)
+    run.execute((1, 3))
+    assert sizes(run) == [8]
+    assert author.tasks.count("persona") == 18
+    gc.collect()
+    assert not [record for record in caplog.records if record.name == "asyncio"], caplog.text
 
 
 def test_an_interrupted_first_stage_keeps_what_was_paid_for(
@@ -139,20 +153,11 @@ def test_an_interrupted_first_stage_keeps_what_was_paid_for(
 def test_a_shard_that_was_done_is_not_counted_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mcu.engine import Engine
-
     run = make(tmp_path / "a", 4, shard_size=2)
     run.execute((1, 1))
     (run.root / "s1_persona/00001.done.json").unlink()
     seen: list[Engine] = []
-
-    def watch(engine: Engine, services: Any) -> Any:
-        from contextlib import nullcontext
-
-        seen.append(engine)
-        return nullcontext()
-
-    run.execute((1, 1), watch=watch)
+    run.execute((1, 1), watch=lambda engine, services: nullcontext(seen.append(engine)))
     tally = seen[0].tally["persona"]
     assert (tally.units_done, tally.records) == (2, 4)
     assert seen[0].progress()["persona"] == (4, 4, 0)

@@ -1,9 +1,13 @@
 """Backends by name: what the configuration chooses is imported and opened here, and only then."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mcu.backends import Chat, FaceCheck, ImageGenerator, Safety, Search
 from mcu.config import Config
+
+if TYPE_CHECKING:
+    from mcu.indexes.search import FaissIndex
 
 
 def open_chat(config: Config) -> Chat:
@@ -17,7 +21,7 @@ def open_chat(config: Config) -> Chat:
     return OpenAIChat(config.chat)
 
 
-def open_index(name: str) -> Search:
+def open_index(name: str) -> "FaissIndex":
     """The picture index `starter`, or one in a folder."""
     from mcu.indexes.encoders import CaptionEncoder
     from mcu.indexes.search import open_index, open_starter
@@ -51,8 +55,8 @@ def open_safety(config: Config) -> Safety | None:
     return WordLists()
 
 
-def open_web(config: Config) -> Search:
-    """The web search of a configuration."""
+def open_web(config: Config, index: "FaissIndex") -> Search:
+    """The web search of a configuration; the gallery shares an index that is the starter set."""
     from mcu.backends.gallery import Gallery
 
-    return Gallery()
+    return Gallery(index if config.index.name == "starter" else None)

@@ -1,38 +1,67 @@
 """The `openai` chat backend: OpenAI or any server that speaks its chat completions."""
 
 import asyncio
-import json
 import math
 import random
 import re
+import time
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
+from tenacity.stop import stop_base
 
 from mcu.backends import ChatReply, ChatRequest
+from mcu.backends.openai_wire import MODES, arguments_of, reply_of
 from mcu.config import ChatSection
 from mcu.errors import BackendError, ConfigError, Reject
+from mcu.log import logger
 
-_FIRST_WAIT, _LONGEST_WAIT = 0.5, 60.0
-_MOST_TOKENS = 2**31
-_MODES = ("json_schema", "json_object", "text")
+_FIRST_WAIT, _LONGEST_WAIT, _LONGEST_SILENCE = 0.5, 60.0, 300.0
+_OUTAGE = 3  # requests given up in a row, with no answer to any other, before the run stops
 _ABOUT_FORMAT = re.compile(r"response_format|json_schema|json_object|schema|grammar", re.I)
 # Refusals that say nothing about the next request.
 _OF_THIS_REQUEST = {
     "refused": re.compile(r"content_filter|content management policy", re.I),
     "too_long": re.compile(r"context_length|context length|exceed_context|context size", re.I),
 }
-_PENALTIES = ("frequency_penalty", "presence_penalty")
+_UNSUPPORTED = re.compile(r"unsupported|not supported|does not support|unrecognized", re.I)
+_OPTIONAL = (
+    *("max_tokens", "temperature", "top_p", "seed"),
+    *("frequency_penalty", "presence_penalty"),
+)
 
 
 class _Passing(Exception):
     """A failure that asking again may cure; `wait` is what the server asked for, in seconds."""
 
-    def __init__(self, reason: str, wait: float = 0.0, connected: bool = True) -> None:
+    def __init__(
+        self, reason: str, wait: float = 0.0, connected: bool = True, busy: bool = False
+    ) -> None:
         super().__init__(reason)
         self.wait = wait
         self.connected = connected
+        self.busy = busy
+
+
+class _Patience(stop_base):
+    """When to give a request up: after so many failures, where being told to wait is none.
+
+    A server that tells everybody to wait, and answers nobody for a long time, is given up, too.
+    """
+
+    def __init__(self, retries: int, last_answer: Callable[[], float]) -> None:
+        self._left = retries
+        self._last_answer = last_answer
+        self._since = time.monotonic()
+
+    def __call__(self, retry_state: RetryCallState) -> bool:
+        error = retry_state.outcome.exception() if retry_state.outcome else None
+        if isinstance(error, _Passing) and error.busy:
+            return time.monotonic() - max(self._since, self._last_answer()) > _LONGEST_SILENCE
+        self._left -= 1
+        return self._left < 0
 
 
 class OpenAIChat:
@@ -50,14 +79,11 @@ class OpenAIChat:
 
         self._retries = chat.retries
         self._timeout = chat.timeout
-        self._mode = 0 if chat.structured == "auto" else _MODES.index(chat.structured)
+        self._mode = 0 if chat.structured == "auto" else MODES.index(chat.structured)
         self._may_fall_back = chat.structured == "auto"
-        self._retrying = AsyncRetrying(
-            retry=retry_if_exception_type(_Passing),
-            stop=stop_after_attempt(chat.retries + 1),
-            wait=_wait,
-            reraise=True,
-        )
+        self._last_answer = 0.0
+        self._silence = 0
+        self._dropped: set[str] = set()
         self._client = AsyncOpenAI(
             api_key=self._key or "none",
             base_url=chat.base_url or None,
@@ -69,18 +95,34 @@ class OpenAIChat:
     async def complete(self, request: ChatRequest) -> ChatReply:
         """Answer one request, asking again after passing failures.
 
+        A request that fails again and again is given up alone. When several in a row are, with no
+        answer to anybody meanwhile, the run stops: to go on would make rejects of what a resume
+        can still get.
+
         Raises:
             Reject: no answer within the allowed tries, or this one request is refused.
-            BackendError: it cannot be reached, or refuses for good: key, model, quota, request.
+            BackendError: the server answers nothing, or refuses for good: key, model, quota.
         """
+        started = time.monotonic()
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(_Passing),
+            stop=_Patience(self._retries, lambda: self._last_answer),
+            wait=_wait,
+            before_sleep=_note,
+            reraise=True,
+        )
         try:
-            return await self._retrying.copy()(self._send, request)
+            return await retrying(self._send, request)
         except _Passing as error:
             if not error.connected:
                 raise BackendError(f"the model's server cannot be reached: {error}") from error
-            raise Reject(
-                "unanswered", f"no answer in {self._retries + 1} tries: {error}"
-            ) from error
+            self._silence = self._silence + 1 if self._last_answer < started else 0
+            if self._silence >= _OUTAGE:
+                raise BackendError(
+                    f"the model's server answers nothing but errors ({error}); resume later"
+                ) from error
+            reason = f"no answer in {self._retries + 1} tries: {error}"
+            raise Reject("unanswered", reason) from error
 
     async def close(self) -> None:
         """Give the connections back."""
@@ -97,9 +139,11 @@ class OpenAIChat:
                 # `chat.completions.create` would walk through every schema and message, and build
                 # an object of every part of the answer: longer work than all the rest of a call.
                 answer = await self._client.post(
-                    "/chat/completions", cast_to=object, body=_arguments(request, mode)
+                    "/chat/completions", cast_to=object, body=self._arguments(request, mode)
                 )
-            return _reply(answer)
+            reply = reply_of(answer)
+            self._last_answer = time.monotonic()
+            return reply
         except openai.APIStatusError as error:
             if not self._falls_back(error, mode):
                 # Without its cause, whose text may hold the key.
@@ -109,13 +153,27 @@ class OpenAIChat:
         except TimeoutError:
             raise _Passing("it timed out") from None
         except (openai.OpenAIError, aiohttp.ClientError, ValueError, RecursionError):
-            raise _Passing("its answer was torn, or not JSON") from None
+            raise _Passing("its answer was torn, or no chat completion") from None
         return await self._send(request)
 
+    def _arguments(self, request: ChatRequest, mode: int) -> dict[str, Any]:
+        arguments = {k: v for k, v in arguments_of(request, mode).items() if k not in self._dropped}
+        if "max_tokens" in self._dropped:
+            arguments["max_completion_tokens"] = request.max_tokens
+        return arguments
+
     def _falls_back(self, error: Any, mode: int) -> bool:
-        """Go to the next simpler form of structured output when this one is what is refused."""
+        """Do without what this server refuses: an optional setting, or a form of structured output.
+
+        What it refused is remembered, so that it is refused once.
+        """
+        if error.status_code == 400 and _UNSUPPORTED.search(_said(error)):
+            named = {name for name in _OPTIONAL if name in _said(error)} - self._dropped
+            self._dropped |= named
+            if named:
+                return True
         refused = error.status_code in (400, 422) and _ABOUT_FORMAT.search(_said(error))
-        if not (refused and self._may_fall_back and mode < len(_MODES) - 1):
+        if not (refused and self._may_fall_back and mode < len(MODES) - 1):
             return False
         self._mode = max(self._mode, mode + 1)
         return True
@@ -140,7 +198,8 @@ class OpenAIChat:
                 return Reject(reason, f"the model's server answered {code}: {text}")
         spent = "insufficient_quota" in _said(error)
         if (code in (408, 409, 425, 429) and not spent) or code >= 500:
-            return _Passing(f"status {code}", _retry_after(error.response.headers))
+            wait = _retry_after(error.response.headers)
+            return _Passing(f"status {code}", wait, busy=code == 429)
         advice = {
             401: "check the API key",
             403: "the key may not use this model",
@@ -184,58 +243,10 @@ def _check_url(url: str) -> None:
         raise ConfigError(f"chat.base_url must be such as https://host/v1, not {url!r}")
 
 
-def _arguments(request: ChatRequest, mode: int) -> dict[str, Any]:
-    messages = [
-        {name: text.encode("utf-8", "replace").decode() for name, text in message.items()}
-        for message in request.messages
-    ]
-    arguments: dict[str, Any] = {
-        "model": request.model,
-        "seed": request.seed,
-        "temperature": request.temperature,
-        "top_p": request.top_p,
-        "max_tokens": request.max_tokens,
-    }
-    for name in _PENALTIES:
-        if value := getattr(request, name):
-            arguments[name] = value
-    if _MODES[mode] == "json_schema":
-        schema = {"name": request.schema_name, "schema": request.schema, "strict": True}
-        arguments["response_format"] = {"type": "json_schema", "json_schema": schema}
-    else:
-        shape = json.dumps(request.schema, ensure_ascii=False)
-        head = messages[0]["content"] + f"\n\nThe JSON has exactly this schema:\n{shape}"
-        messages[0] = {**messages[0], "content": head}
-        if _MODES[mode] == "json_object":
-            arguments["response_format"] = {"type": "json_object"}
-    return {**arguments, "messages": messages}
-
-
-def _reply(answer: Any) -> ChatReply:
-    """What the server sent as a reply; nothing in it can be trusted to have its type."""
-    try:
-        choice, usage = answer["choices"][0], answer.get("usage")
-        text, refusal = choice["message"].get("content"), choice["message"].get("refusal")
-        finish, model = choice.get("finish_reason"), answer.get("model")
-    except (AttributeError, IndexError, KeyError, TypeError):
-        raise _Passing("its answer is not a chat completion; check chat.base_url") from None
-    return ChatReply(
-        text=_text(text) or _text(refusal),
-        finish="content_filter" if refusal else finish if isinstance(finish, str) else "stop",
-        model=_text(model),
-        prompt_tokens=_count(usage, "prompt_tokens"),
-        completion_tokens=_count(usage, "completion_tokens"),
-    )
-
-
-def _text(value: object) -> str:
-    """Text that any file can hold: half a surrogate pair as its escape, which JSON refuses."""
-    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else ""
-
-
-def _count(usage: object, name: str) -> int:
-    value = usage.get(name) if isinstance(usage, dict) else 0
-    return value if isinstance(value, int) and 0 <= value < _MOST_TOKENS else 0
+def _note(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    pause = state.next_action.sleep if state.next_action else 0.0
+    logger.warning("asking again in %.1f s, try %d: %s", pause, state.attempt_number + 1, error)
 
 
 def _wait(state: RetryCallState) -> float:

@@ -166,7 +166,7 @@ class Episode:
     def image_fields(picture: Picture) -> dict[str, str]:
         """The JSON beside a picture: the released fields, then whom to thank."""
         return {
-            "image_source": picture.source,
+            "image_source": "web" if picture.plan.route == "web" else picture.source,
             "image_url": picture.url,
             "index": picture.key,
             "image_page": picture.page,

@@ -6,11 +6,12 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from aiohttp import web
-from chat_server import KEY, Server, ask, chat, completion, error
+from chat_server import KEY, REQUEST, Server, ask, chat, completion, error
 from conftest import Serve
 
 from mcu.backends import openai as backend
@@ -51,6 +52,59 @@ def test_passing_errors_pass(serve: Serve, status: int) -> None:
     server = Server(error(status), error(status), completion())
     assert ask(chat(serve(server)))[0].text == '{"a": "b"}'
     assert server.calls == 3
+
+
+def test_being_told_to_wait_is_no_failure(serve: Serve) -> None:
+    """A server over its limit is asked again far more often than one that fails."""
+    server = Server(*[error(429, Retry_After="0.01")] * 20, completion())
+    assert ask(chat(serve(server), retries=0))[0].text == '{"a": "b"}'
+    assert server.calls == 21
+
+
+def test_being_told_to_wait_for_ever_ends(monkeypatch: pytest.MonkeyPatch, serve: Serve) -> None:
+    monkeypatch.setattr(backend, "_LONGEST_SILENCE", 0.2)
+    server = Server(error(429, Retry_After="0.05"))
+    with pytest.raises(Reject, match="status 429"):
+        ask(chat(serve(server)))
+    assert server.calls >= 3
+
+
+def test_an_outage_stops_the_run_instead_of_rejecting_everything(serve: Serve) -> None:
+    server = Server(completion(), error(500))
+    client = chat(serve(server), retries=0)
+    codes: list[str] = []
+
+    async def work() -> None:
+        client_ = backend.OpenAIChat(client)
+        await client_.complete(REQUEST)
+        for _ in range(backend._OUTAGE):
+            try:
+                await client_.complete(REQUEST)
+            except Reject as loss:
+                codes.append(loss.code)
+            except BackendError as stop:
+                codes.append(str(stop))
+        await client_.close()
+
+    asyncio.run(work())
+    assert codes[:-1] == ["unanswered"] * (backend._OUTAGE - 1)
+    assert "nothing but errors" in codes[-1]
+
+
+@pytest.mark.parametrize("name", ["max_tokens", "temperature", "seed", "frequency_penalty"])
+def test_a_setting_that_is_refused_is_left_out_from_then_on(serve: Serve, name: str) -> None:
+    def answer(request: web.Request, body: dict[str, Any]) -> Any:
+        if name in body:
+            return error(400, f"Unsupported parameter: '{name}' is not supported by this model")
+        return completion()
+
+    server = Server(answer)
+    request = replace(REQUEST, frequency_penalty=1.0)
+    ask(chat(serve(server)), request, times=3)
+    assert server.calls == 4
+    assert name not in server.bodies[-1]
+    if name == "max_tokens":
+        assert server.bodies[-1]["max_completion_tokens"] == request.max_tokens
 
 
 def test_tries_have_an_end(serve: Serve) -> None:
