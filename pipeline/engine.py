@@ -4,6 +4,7 @@ import asyncio
 import heapq
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 from mcu import prompts
 from mcu.config import Config
@@ -50,12 +51,6 @@ def fingerprint(stage: Stage, stages: tuple[Stage, ...], config: Config) -> str:
     )
 
 
-def finished(unit: Unit, store: Store, print_: str) -> bool:
-    """Whether a unit's mark exists and was made under the present fingerprint."""
-    mark = store.mark(unit)
-    return mark is not None and mark.get("fingerprint") == print_
-
-
 class Engine:
     """Runs chosen stages on chosen shards until all units are done or one fails."""
 
@@ -73,6 +68,7 @@ class Engine:
         self._shards = shards
         self._prints = {s.name: fingerprint(s, stages, config) for s in stages}
         self._done: set[Unit] = set()
+        self._sums: dict[Unit, str] = {}
         self._todo: set[Unit] = set()
         self._ready: dict[Stage, list[int]] = {stage: [] for stage in stages}
         self._offered: set[Unit] = set()
@@ -84,12 +80,36 @@ class Engine:
         for stage in stages:
             for shard in shards:
                 unit = Unit(stage, shard)
-                if finished(unit, store, self._prints[stage.name]):
+                if self._is_done(unit):
                     self._note(unit)
                 elif stage in chosen:
                     self._todo.add(unit)
         for shard in shards:
             self._offer(shard)
+
+    def _is_done(self, unit: Unit) -> bool:
+        """Whether a unit's mark was made under the present fingerprint, from the present rows."""
+        mark = self._store.mark(unit) or {}
+        origin = self._origin(unit)
+        return all(mark.get(key) == origin[key] for key in ("fingerprint", "upstream"))
+
+    def _origin(self, unit: Unit) -> dict[str, Any]:
+        """What a unit's rows come from, as its mark tells."""
+        stage, config = unit.stage, self._config
+        chosen = {name: getattr(getattr(config, name), "backend", "") for name in stage.uses}
+        upstream = [Unit(s, unit.shard) for s in self._upstream(stage)]
+        return {
+            "fingerprint": self._prints[stage.name],
+            "prompts": {name: prompts.load(name).hash for name in stage.prompts},
+            "backends": {name: backend for name, backend in chosen.items() if backend},
+            "model": config.chat.model if "chat" in stage.uses else "",
+            "upstream": {u.stage.name: self._sums.get(u, "") for u in upstream},
+        }
+
+    @property
+    def makes_personas(self) -> bool:
+        """Whether stage 1 is among the units to do."""
+        return any(unit.stage.number == 1 for unit in self._todo)
 
     @property
     def pending(self) -> int:
@@ -106,7 +126,7 @@ class Engine:
         self._services, self._writer = services, Writer()
         try:
             async with asyncio.TaskGroup() as self._group:
-                if any(unit.stage.number == 1 for unit in self._todo):
+                if self.makes_personas:
                     self._group.create_task(self._make_personas())
                 self._fill()
         except BaseExceptionGroup as group:
@@ -119,7 +139,7 @@ class Engine:
     async def _make_personas(self) -> None:
         stage = self._stages[0]
         source = Source(
-            stage, self._services, self._writer, self._prints[stage.name], self._persona_shard
+            stage, self._services, self._writer, self._origin(Unit(stage, 0)), self._persona_shard
         )
         await source.run()
 
@@ -210,9 +230,7 @@ class Engine:
         self._open.remove(run)
         self._closing.append(run)
         # Syncing files takes long enough to hold up every other call.
-        ending = asyncio.ensure_future(
-            asyncio.to_thread(run.finish, self._prints[run.unit.stage.name])
-        )
+        ending = asyncio.ensure_future(asyncio.to_thread(run.finish, self._origin(run.unit)))
         try:
             await asyncio.shield(ending)
         except asyncio.CancelledError:
@@ -248,6 +266,7 @@ class Engine:
         mark = self._store.mark(unit) or {}
         tally = self.tally[unit.stage.name]
         self._done.add(unit)
+        self._sums[unit] = mark.get("sha256", "")
         tally.units_done += 1
         tally.inputs += mark.get("inputs", 0)
         tally.records += mark.get("records", 0)

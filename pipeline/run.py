@@ -53,7 +53,7 @@ class Run:
             ConfigError: the run there has other settings; the message names them.
             StoreError: the folder cannot be written.
         """
-        if (root / "run.toml").is_file():
+        if (root / "run.toml").is_file() and _has_work(root):
             old, new = cls.open(root).config.rows(), config.rows()
             differing = [
                 f"{key} (is {old.get(key)!r}, asked for {new.get(key)!r})"
@@ -73,10 +73,10 @@ class Run:
     def state(self) -> dict[str, Any]:
         """What `run.json` tells; empty for a run that never started."""
         try:
-            state: dict[str, Any] = json.loads((self.root / "run.json").read_bytes())
+            state = json.loads((self.root / "run.json").read_bytes())
         except (OSError, ValueError):
             return {}
-        return state
+        return state if isinstance(state, dict) else {}
 
     def execute(
         self,
@@ -107,8 +107,7 @@ class Run:
         if not 0 <= first <= last < self.config.shards:
             raise ConfigError(f"--shards must lie within 0-{self.config.shards - 1}")
         numbers = list(range(first, last + 1))
-        whole = tuple(stages) == (1, len(STAGES)) and len(numbers) == self.config.shards
-        with self._alone(), self._lock(first, last), self._state(stages, whole):
+        with self._alone(), self._lock("shards", first, len(numbers)), self._state(stages):
             if shards is None:
                 self.store.sweep()
             with logging_to(self.root / "log.jsonl"):
@@ -133,10 +132,12 @@ class Run:
             )
         engine.judge()
         if engine.pending:
+            # Stage 1 makes all shards at once, whichever are asked for.
+            alone = self._lock("personas", 0, 1) if engine.makes_personas else nullcontext()
             services = Services(self.config, self.store)
             try:
                 services.open({use for stage in chosen for use in stage.uses})
-                with watch(engine, services) if watch else nullcontext():
+                with alone, watch(engine, services) if watch else nullcontext():
                     await engine.run(services)
             finally:
                 await services.close()
@@ -162,28 +163,34 @@ class Run:
             del _AT_WORK[root]
 
     @contextmanager
-    def _lock(self, first: int, last: int) -> Iterator[None]:
-        """Hold shards against other processes: one byte a shard, so that array jobs can share."""
+    def _lock(self, name: str, first: int, count: int) -> Iterator[None]:
+        """Hold bytes of a lock file against other processes: array jobs share a run by shards.
+
+        Each lock has a file of its own, for closing one gives up all that a process holds on it.
+        """
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-            file = (self.root / ".lock").open("a+b")
+            file = (self.root / f".{name}.lock").open("a+b")
         except OSError as error:
             raise StoreError(f"{self.root} cannot be written: {error.strerror}") from error
         with file:
             try:
-                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, last - first + 1, first)
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, count, first)
             except BlockingIOError:
                 raise ConfigError(
-                    f"run {self.root.name!r} is being worked on by another process"
+                    f"the {name} of run {self.root.name!r} are being worked on by another process; "
+                    f"array jobs need `mcu run --stages 1` to be done first"
                 ) from None
             yield
 
     @contextmanager
-    def _state(self, stages: tuple[int, int], whole: bool) -> Iterator[None]:
+    def _state(self, stages: tuple[int, int]) -> Iterator[None]:
         """Keep `run.json` true: running now, and at the end how it ended and how long it took.
 
-        `whole` tells that nothing is left to do after these stages on these shards.
+        A run is complete when its release is that of the units as they are.
         """
+        from mcu.release import is_current
+
         before = self.state.get("seconds", 0.0)
         started = time.monotonic()
 
@@ -206,7 +213,7 @@ class Run:
             with suppress(StoreError):  # the disk that is full cannot take this either
                 note("failed", str(error))
             raise
-        note("complete" if whole else "partial")
+        note("complete" if is_current(self) else "partial")
 
     def records(self, kind: type[R]) -> Iterator[R]:
         """The records of one type, of all finished units, in order."""
@@ -221,6 +228,11 @@ class Run:
                 with self.store.rows_path(Unit(stage, shard)).open("rb") as file:
                     for line in file:
                         yield kind.model_validate_json(line)
+
+
+def _has_work(root: Path) -> bool:
+    """Whether anything was made or paid for in a run's folder."""
+    return any(root.glob("journal/*.sqlite")) or any(root.glob("s*_*/*.done.json"))
 
 
 def _refuse_in_a_loop() -> None:

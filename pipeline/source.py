@@ -27,13 +27,13 @@ class Source:
         stage: Stage,
         services: Services,
         writer: Writer,
-        fingerprint: str,
+        origin: dict[str, Any],
         done: Callable[[Unit], None],
     ) -> None:
         self._stage = stage
         self._services = services
         self._config = services.config
-        self._fingerprint = fingerprint
+        self._origin = origin
         self._done = done
         self._journal = UnitJournal(services.store.journal_path(Unit(stage, 0)), writer)
         self._family = Family((), {})
@@ -89,11 +89,14 @@ class Source:
             calls = -(-missing // self._config.personas_per_call)
             if round_:
                 calls += calls // 4
+            before = self._kept
             batch = seeds(self._config, start, calls)
             start += calls
             async with aclosing(self._in_order(batch)) as outcomes:
                 async for found in outcomes:
                     yield found
+            if self._kept == before:
+                return  # a whole round without one usable persona: asking again is waste
 
     async def _in_order(self, batch: list[PersonaSeed]) -> AsyncGenerator[Outcome, None]:
         window: deque[asyncio.Task[Outcome]] = deque()
@@ -118,7 +121,7 @@ class Source:
         totals = {**self._journal.totals(), "replayed": self._journal.replayed}
         counts = {key: totals[key] - self._counted.get(key, 0) for key in totals}
         self._counted = totals
-        self._output.finish(self._fingerprint, self._inputs, counts)
+        self._output.finish(self._origin, self._inputs, counts)
         done = self._output.unit
         self._inputs = 0
         self._shard += 1

@@ -2,6 +2,7 @@
 
 import os
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def status(run: Run) -> dict[str, Any]:
         "reason": run.state.get("reason", ""),
         "episodes": run.config.run.episodes,
         **total,
-        "usd": 0.0,
+        "usd": 0.0 if run.config.chat.backend == "scripted" else None,
         "seconds": run.state.get("seconds", 0.0),
         "stages": stages,
     }
@@ -68,7 +69,12 @@ def status(run: Run) -> dict[str, Any]:
 def runs(outputs: Path) -> list[Run]:
     """All runs of a folder, the newest first."""
     found = sorted(outputs.glob("*/run.toml"), key=lambda path: path.stat().st_mtime, reverse=True)
-    return [Run.open(path.parent) for path in found]
+    opened = []
+    for path in found:
+        # A run that this version cannot read must not hide the others; naming it tells why.
+        with suppress(ConfigError):
+            opened.append(Run.open(path.parent))
+    return opened
 
 
 def newest_unfinished(outputs: Path) -> Run:

@@ -130,8 +130,9 @@ class Store:
         """Remove temporary files that a killed process left."""
         for path in self.root.glob("s*_*/.*.tmp"):
             path.unlink(missing_ok=True)
-        for path in self.root.glob("images/*/.*.tmp"):
-            path.unlink(missing_ok=True)
+        for pattern in ("images/*/.*.tmp", ".*.json.*.tmp", ".run.toml.*.tmp"):
+            for path in self.root.glob(pattern):
+                path.unlink(missing_ok=True)
 
 
 class Rows:

@@ -4,7 +4,9 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
+from datetime import UTC, datetime
 from hashlib import sha256
+from typing import Any
 
 from mcu.context import Context
 from mcu.contract import Stage
@@ -52,8 +54,8 @@ class Output:
         self.records += len(records)
         self.lost.update(loss["code"] for loss in losses)
 
-    def finish(self, fingerprint: str, inputs: int, counts: dict[str, int]) -> None:
-        """Put the files in place, then the mark."""
+    def finish(self, origin: dict[str, Any], inputs: int, counts: dict[str, int]) -> None:
+        """Put the files in place, then the mark, which begins with what the rows come from."""
         self._stack.close()
         stage = self.unit.stage
         self._store.write_mark(
@@ -62,7 +64,7 @@ class Output:
                 "stage": stage.name,
                 "shard": self.unit.shard,
                 "version": stage.version,
-                "fingerprint": fingerprint,
+                **origin,
                 "inputs": inputs,
                 "records": self.records,
                 "rejects": dict(sorted(self.lost.items())),
@@ -70,6 +72,7 @@ class Output:
                 "sha256": self._digest.hexdigest(),
                 **counts,
                 "seconds": round(time.monotonic() - self._started, 3),
+                "ended": datetime.now(UTC).isoformat(timespec="seconds"),
             },
         )
 
@@ -119,11 +122,15 @@ class UnitRun:
         """Whether every input has its outcome."""
         return self.exhausted and self.written == self._given
 
-    def finish(self, fingerprint: str) -> None:
-        """Commit the unit."""
+    def finish(self, origin: dict[str, Any]) -> None:
+        """Commit the unit. Only then may its replies be deleted, where they are not to be kept."""
         counts = {**self.journal.totals(), "replayed": self.journal.replayed}
+        try:
+            self.output.finish(origin, self._given, counts)
+        except BaseException:
+            self.abandon()
+            raise
         self.journal.close(self._keep)
-        self.output.finish(fingerprint, self._given, counts)
         self.family.close()
 
     def abandon(self) -> None:

@@ -12,7 +12,7 @@ from mcu.stages.text import one_line
 
 _FIRST_YEAR = 1990
 _DATE = re.compile(r"[0-9]{4}\.[0-9]{2}\.[0-9]{2}")
-_MONTH = 30.436875  # days, on average
+_MONTH = 30.4375  # days, on average; no real span of months is over three days off
 
 
 class Span(Reply):
@@ -153,6 +153,6 @@ def days_of(value: int, unit: Unit) -> tuple[int, int]:
         case "week":
             return 7 * value - 1, 7 * value + 1
         case "month":
-            return round(_MONTH * value) - 2, round(_MONTH * value) + 2
+            return round(_MONTH * value) - 3, round(_MONTH * value) + 3
         case "year":
             return 365 * value + value // 4 - 5, 365 * value - (-value // 4) + 5

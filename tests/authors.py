@@ -1,14 +1,27 @@
-"""What tests of runs share: the scripted author with an ear and, where asked, another tongue."""
+"""What tests of runs and stages share: an author that listens, and a stage run on one record."""
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from mcu.backends import ChatReply, ChatRequest, build
+from mcu.backends import ChatReply, ChatRequest, Search, build
 from mcu.backends.scripted import Scripted
+from mcu.config import parse_config
+from mcu.context import Context
+from mcu.contract import Stage
+from mcu.family import Family
+from mcu.journal import UnitJournal, Writer
+from mcu.records import Record
+from mcu.services import Services
+from mcu.stages import STAGES
+from mcu.store import Rows, Store
+from mcu.unit import attempt
 
 Change = Callable[[ChatRequest, str], ChatReply | str | None]
 
@@ -50,3 +63,52 @@ def field(request: ChatRequest, label: str) -> str:
     """A labelled field of a prompt, empty where it has none."""
     found = re.search(rf"^{label}: (.*)$", request.messages[1]["content"], re.MULTILINE)
     return found[1] if found else ""
+
+
+def says(*replies: str) -> Author:
+    """An author with these replies, one after the other, the last for ever."""
+    author = Author(lambda r, text: replies[min(len(author.requests), len(replies)) - 1])
+    return author
+
+
+def act(
+    stage: Stage,
+    record: Record,
+    author: Author,
+    folder: Path,
+    relatives: Sequence[Record] = (),
+    search: Mapping[str, Search] | None = None,
+    **sections: dict[str, Any],
+) -> tuple[list[Any], list[dict[str, str]]]:
+    """Run a stage on one record as a unit would: what it made, and what was lost."""
+
+    async def work() -> tuple[list[bytes], list[dict[str, str]]]:
+        services = Services(parse_config(sections), Store(folder))
+        services._chat = author
+        if search:
+            services.search = search
+        writer = Writer()
+        journal = UnitJournal(folder / "journal.sqlite", writer)
+        family = Family(STAGES, _files(folder, [record, *relatives]))
+        try:
+            return await attempt(
+                stage, record, Context(services, stage, 0, record, family, journal)
+            )
+        finally:
+            family.close()
+            journal.close()
+            writer.close()
+            await services.close()
+
+    made, losses = asyncio.run(work())
+    return [stage.makes.model_validate_json(line) for line in made], losses
+
+
+def _files(folder: Path, records: Sequence[Record]) -> dict[type[Record], Rows]:
+    found: dict[type[Record], Rows] = {}
+    for kind in {type(record) for record in records} & {stage.makes for stage in STAGES}:
+        lines = [r.model_dump_json().encode() + b"\n" for r in records if type(r) is kind]
+        path = folder / f"{kind.__name__}.jsonl"
+        path.write_bytes(b"".join(lines))
+        found[kind] = Rows(path, sha256(b"".join(lines)).hexdigest())
+    return found

@@ -25,7 +25,7 @@ from mcu.stages import STAGES
 FACTS = {"sessions": [3, 3], "turns": 4, "max_reject_share": 1.0}
 STAGE = {s.prompts[0]: s for s in STAGES if s.prompts}
 FILES = re.compile(
-    r"run\.(toml|json)|log\.jsonl|\.lock|release\.done\.json|release/.+"
+    r"run\.(toml|json)|log\.jsonl|\.(shards|personas)\.lock|release\.done\.json|release/.+"
     r"|s\d_[a-z]+/\d{5}\.(jsonl|rejects\.jsonl|done\.json)"
     r"|journal/s\d_[a-z]+-(all|\d{5})\.sqlite|images/[0-9a-f]{2}/[0-9a-f]{64}\.jpg"
 )
