@@ -181,11 +181,12 @@ def show(
 ) -> None:
     """Show records of a stage."""
     from mcu.run import Run
+    from mcu.show import as_json as json_of
     from mcu.show import find_stage, rows, text
 
     found = rows(Run.open(outputs / name), find_stage(stage), id_, rejects, limit)
     if as_json:
-        _print(json.dumps(found, ensure_ascii=False, indent=1))
+        _print(json_of(found))
         return
     if not found:
         _say("nothing to show")

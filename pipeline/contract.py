@@ -49,6 +49,11 @@ class Stage:
     run: StageFunction
 
     @property
+    def draws(self) -> bool:
+        """Whether it uses the image generator."""
+        return "image" in self.uses
+
+    @property
     def folder(self) -> str:
         """Name of the stage's folder in a run, such as `s4_narrative`."""
         return f"s{self.number}_{self.name}"

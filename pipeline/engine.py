@@ -74,8 +74,11 @@ class Engine:
         self._offered: set[Unit] = set()
         self._open: list[UnitRun] = []
         self._closing: list[UnitRun] = []
-        self._running = 0
-        self._slots = 2 * config.chat.max_in_flight
+        # Inputs under way, apart for stages that draw: a slow GPU must not keep the model waiting.
+        # More than the calls in flight, for an input waits for its commit, too.
+        self._running = {False: 0, True: 0}
+        in_flight = config.chat.max_in_flight
+        self._slots = {False: 2 * in_flight, True: max(8, in_flight // 4)}
         self.tally = {stage.name: Tally() for stage in stages}
         for stage in stages:
             for shard in shards:
@@ -151,32 +154,30 @@ class Engine:
 
     def _fill(self) -> None:
         """Start inputs while there are slots, opening units by priority as needed."""
-        while self._running < self._slots:
-            run = self._next()
-            if run is None:
-                return
-            if (taken := run.take()) is not None:
-                self._running += 1
-                self._group.create_task(self._work(run, *taken))
-            elif run.complete:
-                self._group.create_task(self._close(run))
+        for draws in (True, False):
+            while self._running[draws] < self._slots[draws] and (run := self._next(draws)):
+                if (taken := run.take()) is not None:
+                    self._running[draws] += 1
+                    self._group.create_task(self._work(run, *taken))
+                elif run.complete:
+                    self._group.create_task(self._close(run))
 
-    def _next(self) -> UnitRun | None:
+    def _next(self, draws: bool) -> UnitRun | None:
         """The open unit with inputs left, or the ready one, that is first in priority."""
-        given = [run for run in self._open if not run.exhausted]
+        given = [r for r in self._open if not r.exhausted and r.unit.stage.draws is draws]
         best = min(given, key=lambda run: run.unit.priority, default=None)
-        unit = self._next_ready()
+        unit = self._next_ready(draws)
         if unit and (best is None or unit.priority < best.unit.priority):
             heapq.heappop(self._ready[unit.stage])
             best = UnitRun(unit, self._stages, self._services, self._writer)
             self._open.append(best)
         return best
 
-    def _next_ready(self) -> Unit | None:
+    def _next_ready(self, draws: bool) -> Unit | None:
         """The ready unit that is first in priority, of a stage with few open."""
         opened = Counter(run.unit.stage for run in (*self._open, *self._closing))
         for stage in reversed(self._stages):
-            if self._ready[stage] and opened[stage] < _MOST_OPEN:
+            if stage.draws is draws and self._ready[stage] and opened[stage] < _MOST_OPEN:
                 return Unit(stage, self._ready[stage][0])
         return None
 
@@ -219,7 +220,7 @@ class Engine:
 
     async def _work(self, run: UnitRun, number: int, record: Record) -> None:
         await run.work(number, record, self._services)
-        self._running -= 1
+        self._running[run.unit.stage.draws] -= 1
         self._fill()
         if run.complete:
             await self._close(run)

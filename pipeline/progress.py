@@ -43,28 +43,28 @@ def _lines(engine: Engine, services: Services, stop: threading.Event) -> None:
 
 
 def _bars(engine: Engine, services: Services, stop: threading.Event) -> None:
-    from rich.console import Console
+    from rich.console import Console, Group
+    from rich.live import Live
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.text import Text
 
-    columns = (
-        TextColumn("{task.description:<12}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[note]}"),
-    )
+    note = TextColumn("{task.fields[note]}")
+    bars = Progress(TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn(), note)
+    tasks = {name: bars.add_task(name, note="") for name in engine.tally}
+    # The totals have a line of their own: in the table they would squeeze the bars.
+    line = Text(no_wrap=True, overflow="ellipsis")
     began, start = time.monotonic(), _share(engine)
-    with Progress(*columns, console=Console(stderr=True), auto_refresh=False) as bars:
-        tasks = {name: bars.add_task(name, note="") for name in engine.tally}
-        whole = bars.add_task("all", total=1000, note="")
-        ended = False
+    console, ended = Console(stderr=True), False
+    with Live(
+        Group(bars, line), console=console, auto_refresh=False, redirect_stdout=False
+    ) as all_:
         while not ended:
             ended = stop.wait(_TICK)
             _update(bars, tasks, engine)
             share = _share(engine)
             left = _left(time.monotonic() - began, start, share)
-            note = f"{_totals(engine, services)}  {left}"
-            bars.update(whole, completed=round(1000 * share), note=note)
-            bars.refresh()
+            line.plain = f"{share:4.0%}  {_totals(engine, services)}  {left}"
+            all_.refresh()
 
 
 def _update(bars: "Progress", tasks: dict[str, "TaskID"], engine: Engine) -> None:

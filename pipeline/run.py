@@ -103,6 +103,8 @@ class Run:
 
         _refuse_in_a_loop()
         chosen = tuple(s for s in STAGES if stages[0] <= s.number <= stages[1])
+        if not chosen:
+            raise ConfigError(f"there are no stages {stages[0]}-{stages[1]}; they are 1-8")
         first, last = shards or (0, self.config.shards - 1)
         if not 0 <= first <= last < self.config.shards:
             raise ConfigError(f"--shards must lie within 0-{self.config.shards - 1}")

@@ -53,11 +53,22 @@ def text(row: dict[str, Any]) -> str:
     for key, value in row.items():
         if value in ("", [], {}, None):
             continue
-        # What a model wrote may hold escapes that a terminal would obey; JSON spells them out.
-        plain = isinstance(value, str) and value.isprintable()
-        shown = value if plain else json.dumps(value, ensure_ascii=isinstance(value, str))
+        if isinstance(value, str):
+            shown = value if value.isprintable() else json.dumps(value)
+        else:
+            shown = _plain(json.dumps(value, ensure_ascii=False))
         lines.append(f"{key:>14}  {shown}")
     return "\n".join(lines)
+
+
+def as_json(found: list[dict[str, Any]]) -> str:
+    """Rows as JSON that any terminal may be shown."""
+    return "\n".join(map(_plain, json.dumps(found, ensure_ascii=False, indent=1).split("\n")))
+
+
+def _plain(line: str) -> str:
+    """A line in which what a terminal would obey is spelt out as JSON does."""
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in line)
 
 
 def _session(row: dict[str, Any]) -> str:
@@ -71,4 +82,4 @@ def _session(row: dict[str, Any]) -> str:
         if image := turn["image"]:
             where = f"device picture {image['album']}" if image["album"] else image["source"]
             lines.append(f"      [{where}: {image['description']}]")
-    return "\n".join(lines)
+    return "\n".join(map(_plain, lines))

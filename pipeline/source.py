@@ -105,9 +105,9 @@ class Source:
                 context = Context(self._services, self._stage, 0, seed, self._family, self._journal)
                 window.append(asyncio.create_task(attempt(self._stage, seed, context)))
                 if len(window) > 2 * self._config.chat.max_in_flight:
-                    yield await window.popleft()
+                    yield await _first(window)
             while window:
-                yield await window.popleft()
+                yield await _first(window)
         finally:
             for task in window:
                 task.cancel()
@@ -128,6 +128,18 @@ class Source:
         if self._shard < self._config.shards:
             self._output = self._open()
         self._done(done)
+
+
+async def _first(window: deque[asyncio.Task[Outcome]]) -> Outcome:
+    """The first task's outcome; what any of them raises is raised at once."""
+    while True:
+        for task in window:
+            if task.done():
+                task.result()
+        if window[0].done():
+            return window.popleft().result()
+        waiting = [task for task in window if not task.done()]
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
 
 
 def _repeated(persona: Persona) -> dict[str, Any]:

@@ -36,6 +36,9 @@ class Thing:
     def __iter__(self) -> Iterator["Thing"]:
         return iter([self])
 
+    def __getitem__(self, key: object) -> "Thing | list[Thing]":
+        return [self] if isinstance(key, slice) else self
+
     def __str__(self) -> str:
         return self._text
 
