@@ -65,6 +65,7 @@ class Engine:
         self._config = config
         self._store = store
         self._stages = stages
+        self._chosen = chosen
         self._shards = shards
         self._prints = {s.name: fingerprint(s, stages, config) for s in stages}
         self._done: set[Unit] = set()
@@ -195,19 +196,26 @@ class Engine:
         return [s for s in self._stages if s.makes in needed]
 
     def progress(self) -> dict[str, tuple[int, int, int]]:
-        """For each stage: inputs done, inputs expected, rows lost; safe to call from a thread."""
-        personas = len(self._shards) / self._config.shards * self._config.personas
+        """For each chosen stage: inputs done, inputs expected, rows lost; a thread may call it."""
         found = {}
-        for stage in self._stages:
+        for stage in self._chosen:
             tally = self.tally[stage.name]
-            running = [run for run in tuple(self._open) if run.unit.stage is stage]
-            done = tally.inputs + sum(run.written for run in running)
-            lost = tally.lost + sum(run.output.lost.total() for run in running)
-            expected = round(personas) * (1 if stage.number <= 3 else len(RELATIONS))
+            runs = [run for run in (*self._open, *self._closing) if run.unit.stage is stage]
+            done = tally.inputs + sum(run.written for run in runs)
+            lost = tally.lost + sum(run.output.lost.total() for run in runs)
             if stage.number == 1:
                 done = tally.records
-            found[stage.name] = (done, max(expected, done), lost)
+            found[stage.name] = (done, max(self._expected(stage), done), lost)
         return found
+
+    def _expected(self, stage: Stage) -> int:
+        """Inputs of a stage: what its upstream has made, once that is done, else a guess."""
+        for upstream in self._stages:
+            tally = self.tally[upstream.name]
+            if upstream.makes is stage.takes and tally.units_done == len(self._shards):
+                return tally.records
+        personas = round(len(self._shards) / self._config.shards * self._config.personas)
+        return personas * (1 if stage.number <= 3 else len(RELATIONS))
 
     def missing(self) -> tuple[Stage, Stage] | None:
         """A chosen stage and an unfinished one that it needs and that was not chosen."""

@@ -50,7 +50,7 @@ def _bars(engine: Engine, services: Services, stop: threading.Event) -> None:
 
     note = TextColumn("{task.fields[note]}")
     bars = Progress(TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn(), note)
-    tasks = {name: bars.add_task(name, note="") for name in engine.tally}
+    tasks = {name: bars.add_task(name, note="") for name in engine.progress()}
     # The totals have a line of their own: in the table they would squeeze the bars.
     line = Text(no_wrap=True, overflow="ellipsis")
     began, start = time.monotonic(), _share(engine)

@@ -1,6 +1,6 @@
 """Every record that a stage takes or makes: frozen, typed, with an id derived from its content."""
 
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -36,7 +36,7 @@ class Record(Row):
     def _derive_id(self) -> Self:
         if self.id:
             return self  # read back from a file whose hash is kept
-        content: dict[str, Any] = self.model_dump(mode="json", exclude={"id"})
+        content = self.model_dump_json(exclude={"id"})
         object.__setattr__(self, "id", uuid4_of(type(self).__name__, content))
         return self
 

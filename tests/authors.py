@@ -65,10 +65,22 @@ def field(request: ChatRequest, label: str) -> str:
     return found[1] if found else ""
 
 
-def says(*replies: str) -> Author:
+class Said(Author):
     """An author with these replies, one after the other, the last for ever."""
-    author = Author(lambda r, text: replies[min(len(author.requests), len(replies)) - 1])
-    return author
+
+    def __init__(self, replies: Sequence[str | ChatReply]) -> None:
+        super().__init__()
+        self._replies = replies
+
+    async def complete(self, request: ChatRequest) -> ChatReply:
+        self.requests.append(request)
+        reply = self._replies[min(len(self.requests), len(self._replies)) - 1]
+        return reply if isinstance(reply, ChatReply) else ChatReply(reply)
+
+
+def says(*replies: str | ChatReply) -> Author:
+    """An author with these replies, one after the other, the last for ever."""
+    return Said(replies)
 
 
 def act(
@@ -106,7 +118,7 @@ def act(
 
 def _files(folder: Path, records: Sequence[Record]) -> dict[type[Record], Rows]:
     found: dict[type[Record], Rows] = {}
-    for kind in {type(record) for record in records} & {stage.makes for stage in STAGES}:
+    for kind in (stage.makes for stage in STAGES):
         lines = [r.model_dump_json().encode() + b"\n" for r in records if type(r) is kind]
         path = folder / f"{kind.__name__}.jsonl"
         path.write_bytes(b"".join(lines))

@@ -114,14 +114,14 @@ def test_too_many_rejects_stop_the_run_until_the_share_is_raised(
     lost = ("goal", "routine", "experience")
     author = Author(lambda r, text: "" if field(r, "Relation") in lost else None)
     writes(monkeypatch, author)
-    run = make(tmp_path / "a", 25)
+    run = make(tmp_path / "a", 25, {"shard_size": 5})
     for _ in range(2):  # going on without a change must not get round the limit
-        with pytest.raises(Incomplete, match=r"stage narrative rejected \d+ of \d+ .*'empty'"):
-            run.execute((1, 5))
+        with pytest.raises(Incomplete, match=r"stage narrative rejected 15 of 25 .*'empty'"):
+            run.execute((1, 4))
         assert run.state["state"] == "incomplete"
         assert "max_reject_share" in run.state["reason"]
     assert Incomplete.exit_code == 3
-    make(tmp_path / "a", 25, {"max_reject_share": 0.6}).execute((1, 5))
+    make(tmp_path / "a", 25, {"shard_size": 5, "max_reject_share": 0.6}).execute((1, 5))
     assert len(list(run.records(Narrative))) == 10
     assert Counter(author.tasks)["narrative"] == 25, "nothing is asked twice"
 

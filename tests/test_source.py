@@ -95,21 +95,21 @@ def test_the_last_shards_stay_short_and_the_run_ends(
     run = make(tmp_path / "a", 6, chat, shard_size=2, max_reject_share=1.0)
     run.execute((1, 1))
     assert sizes(run) == [2, 1, 0]
-    assert 3 + 7 * 3 <= len(author.requests) <= 6 + 7 * 4, "eight rounds, no more"
+    assert len(author.requests) == 6 + 3, "a round in vain is the last"
     writes(monkeypatch, Author())
     assert run.execute()["state"] == "complete"
     assert len(list(run.records(Session))) == 15
 
 
 class Slow(Author):
-    """Refuses its first eight calls and takes long over those after the sixteenth."""
+    """Refuses seven of its first eight calls and takes long over the sixteenth."""
 
     async def complete(self, request: ChatRequest) -> ChatReply:
         self.requests.append(request)
         number = len(self.requests)
-        await asyncio.sleep(0.2 if number > 16 else 0)
+        await asyncio.sleep(0.2 if number == 16 else 0)
         reply = await Scripted().complete(request)
-        return replace(reply, text="") if number <= 8 else reply
+        return replace(reply, text="") if 1 < number <= 8 else reply
 
 
 def test_calls_that_are_not_needed_any_more_are_stopped(
@@ -121,7 +121,7 @@ def test_calls_that_are_not_needed_any_more_are_stopped(
     run = make(tmp_path / "a", 8, shard_size=8, max_reject_share=1.0)
     run.execute((1, 3))
     assert sizes(run) == [8]
-    assert author.tasks.count("persona") == 18
+    assert author.tasks.count("persona") == 8 + 8
     gc.collect()
     assert not [record for record in caplog.records if record.name == "asyncio"], caplog.text
 
@@ -140,13 +140,14 @@ def test_an_interrupted_first_stage_keeps_what_was_paid_for(
     run = make(tmp_path / "a", 6, chat, shard_size=2)
     with pytest.raises(BackendError):
         run.execute((1, 1))
-    assert status(run)["calls"] == 3
+    paid = len(first.requests) - 1
+    assert status(run)["calls"] == paid <= 4
     second = writes(monkeypatch, Author())
     run.execute((1, 1))
-    assert len(second.requests) == 3
+    assert len(second.requests) == 6 - paid
     assert sizes(run) == [2, 2, 2]
     facts = status(run)
-    assert (facts["calls"], facts["repeated"]) == (6, 3)
+    assert (facts["calls"], facts["repeated"]) == (6, paid)
     assert not list((run.root / "journal").glob("*"))
 
 

@@ -103,6 +103,20 @@ class OpenAIChat:
             Reject: no answer within the allowed tries, or this one request is refused.
             BackendError: the server answers nothing, or refuses for good: key, model, quota.
         """
+        try:
+            return await self._send(request)
+        except _Passing as error:
+            return await self._send_again(request, error)
+
+    async def _send_again(self, request: ChatRequest, failure: _Passing) -> ChatReply:
+        """All tries after the first, which most requests never need."""
+        failures = [failure]
+
+        async def attempt() -> ChatReply:
+            if failures:
+                raise failures.pop()
+            return await self._send(request)
+
         started = time.monotonic()
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(_Passing),
@@ -112,7 +126,7 @@ class OpenAIChat:
             reraise=True,
         )
         try:
-            return await retrying(self._send, request)
+            return await retrying(attempt)
         except _Passing as error:
             if not error.connected:
                 raise BackendError(f"the model's server cannot be reached: {error}") from error
