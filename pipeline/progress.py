@@ -35,8 +35,9 @@ def watch(engine: Engine, services: Services) -> Iterator[None]:
 
 def _lines(engine: Engine, services: Services, stop: threading.Event) -> None:
     began, start = time.monotonic(), _share(engine)
+    share = start
     while not stop.wait(_LINE_EVERY):
-        share = _share(engine)
+        share = max(share, _share(engine))  # read while units close, it may seem to fall
         left = _left(time.monotonic() - began, start, share)
         sys.stderr.write(f"mcu: {share:4.0%}  {_totals(engine, services)}  {left}\n")
         sys.stderr.flush()
@@ -54,14 +55,14 @@ def _bars(engine: Engine, services: Services, stop: threading.Event) -> None:
     # The totals have a line of their own: in the table they would squeeze the bars.
     line = Text(no_wrap=True, overflow="ellipsis")
     began, start = time.monotonic(), _share(engine)
-    console, ended = Console(stderr=True), False
+    console, ended, share = Console(stderr=True), False, start
     with Live(
         Group(bars, line), console=console, auto_refresh=False, redirect_stdout=False
     ) as all_:
         while not ended:
             ended = stop.wait(_TICK)
             _update(bars, tasks, engine)
-            share = _share(engine)
+            share = max(share, _share(engine))
             left = _left(time.monotonic() - began, start, share)
             line.plain = f"{share:4.0%}  {_totals(engine, services)}  {left}"
             all_.refresh()

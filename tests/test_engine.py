@@ -5,6 +5,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -92,8 +93,11 @@ class Counting(Author):
 
     async def complete(self, request: ChatRequest) -> Any:
         reply = await super().complete(request)
-        files = (os.readlink(f.path) for f in os.scandir("/proc/self/fd") if os.path.islink(f.path))
-        units = {m[1] for f in files if (m := re.search(r"s3_.*/\.(\d{5})\.jsonl.*tmp", f))}
+        units = set()
+        for entry in os.listdir("/proc/self/fd"):
+            with suppress(FileNotFoundError):  # closed by another thread meanwhile
+                file = os.readlink(f"/proc/self/fd/{entry}")
+                units |= set(re.findall(r"s3_.*/\.(\d{5})\.jsonl.*tmp", file))
         self.most = max(self.most, len(units))
         return reply
 
