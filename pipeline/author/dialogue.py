@@ -9,7 +9,7 @@ from typing import Any
 from mcu.author.events import bring_inference
 from mcu.author.grammar import Voice, lowered, sentences, to_first, verb, verb_base
 from mcu.author.sheet import Scene, Sheet, episode, library
-from mcu.author.shots import Shots, gist_of
+from mcu.author.shots import Shots, gist_of, session_of
 from mcu.author.times import ago, spoken
 
 ASSISTANT = "AI Assistant"
@@ -36,7 +36,7 @@ class Draft:
 def dialogue(sheet: Sheet, rng: Random) -> dict[str, Any]:
     """Answer the dialogue task."""
     speaker = episode(sheet, rng)
-    speaker.deal = (f"{sheet.name} {sheet.get('Narrative')}", _number(sheet) * 3)
+    speaker.deal = (f"{sheet.name} {sheet.get('Narrative')}", session_of(sheet) * 3)
     bring_inference(speaker, sheet)
     event = _first_person(sheet.get("Event", "Someone rests."), sheet)
     scene = _scene(sheet, event)
@@ -61,12 +61,6 @@ def dialogue(sheet: Sheet, rng: Random) -> dict[str, Any]:
     return {"turns": draft.turns}
 
 
-def _number(sheet: Sheet) -> int:
-    """Which session this is, for rules that are dealt."""
-    found = re.match(r"\d{1,3}", sheet.get("Session"))
-    return int(found[0]) if found else 1
-
-
 def _shuffled(items: list[str], rng: Random) -> list[str]:
     return rng.sample(items, len(items))
 
@@ -83,8 +77,7 @@ def _first_person(text: str, sheet: Sheet) -> str:
 def _scene(sheet: Sheet, event: str) -> Scene:
     """The scene that this event was made from, else one for any event."""
     shelf = library().scenes
-    relation = sheet.get("Relation")
-    for group in (sheet.row["group"], relation, "life"):
+    for group in (*sheet.shelves, sheet.get("Relation"), "life"):
         for scene in shelf.get(group, []):
             if scene.pattern.match(event):
                 return scene

@@ -1,20 +1,23 @@
 """How the scripted author plans an episode: its scenes, what comes between, and the dates."""
 
 import calendar
+import re
 from datetime import date, timedelta
 from random import Random
 from typing import Any
 
 from mcu.author.grammar import Voice, sentences, to_third, verb
-from mcu.author.sheet import RELATIONS, Scene, Sheet, episode, library
+from mcu.author.sheet import RELATIONS, Scene, Sheet, deal, episode, library
 
+_LONG = re.compile(r"\b(?:weeks?|months?|winter|days|nights|evenings|every)\b")
 _EARLIEST = date(1990, 1, 2)
 _UPDATES = 0.17  # share of experiences that change something known
 _LENGTHS = {4: 0.15, 5: 0.4, 6: 0.45}
 _DAYS = {"day": 1, "week": 7}
-# How often the time between two sessions has each unit, and from and to how many.
+# How often the time between two sessions has each unit, and from and to how many; hours only where
+# the later scene is a quick one.
 _GAPS = (
-    (0.14, "hour", 2, 11),
+    (0.35, "hour", 2, 11),
     (0.34, "day", 1, 6),
     (0.3, "week", 1, 3),
     (0.17, "month", 1, 5),
@@ -32,7 +35,7 @@ def events(sheet: Sheet, rng: Random) -> dict[str, Any]:
     sizes = list(range(fewest, most + 1))
     size = rng.choices(sizes, [_LENGTHS.get(n, 0.01) for n in sizes])[0]
     scenes = _scenes(sheet, rng, size)
-    days, gaps = _calendar(_last(sheet), size, rng)
+    days, gaps = _calendar(_last(sheet), scenes, rng)
     updates = ["update" if rng.random() < _UPDATES else "add" for _ in scenes]
     rows: list[dict[str, Any]] = []
     seen: set[str] = set()
@@ -46,7 +49,9 @@ def events(sheet: Sheet, rng: Random) -> dict[str, Any]:
                 "event": text,
                 "caused_by": _causes(number, rng),
                 "time_interval": gaps[number - 2] if number > 1 else None,
-                "experience": _since(scene, kind, speaker, sheet, seen) if number > 1 else "",
+                "experience": _since(scene, kind, gaps[number - 2]["unit"], speaker, sheet, seen)
+                if number > 1
+                else "",
                 "experience_op": kind,
             }
         )
@@ -60,21 +65,21 @@ def bring_inference(speaker: Voice, sheet: Sheet) -> None:
 
 
 def _scenes(sheet: Sheet, rng: Random, size: int) -> list[Scene]:
-    """Scenes in the order of their steps: mostly of the category's group, some from all lives."""
-    shelf = library().scenes
-    relation, value = sheet.get("Relation"), sheet.get("Entity value")
+    """Scenes in the order of their steps: of the category, of the relation, and of all lives.
 
-    def some(group: str) -> list[Scene]:
-        fit = [scene for scene in shelf.get(group, []) if scene.suits(sheet.age, value)]
-        return rng.sample(fit, len(fit))
+    Each of a persona's five episodes is dealt its own, so that they hardly share an event.
+    """
+    value = sheet.get("Entity value")
 
-    own = some(sheet.row["group"])
-    about = some(relation if relation in RELATIONS else "goal")
-    wide = some("life")
-    chosen = [*about[:1], *wide[: rng.choice((0, 1, 1))], *own]
-    chosen = [*chosen, *wide[1:], *about[1:]][:size]
-    while len(chosen) < size:
-        chosen.append(chosen[len(chosen) % 3])
+    def fitting(*groups: str) -> list[Scene]:
+        found = [scene for group in groups for scene in library().scenes.get(group, [])]
+        return [scene for scene in found if scene.suits(sheet.age, value)]
+
+    about = rng.sample(found := fitting(RELATIONS[sheet.hand]), len(found))
+    own, spare = deal(sheet, "own", fitting(*sheet.shelves))
+    wide, more = deal(sheet, "life", fitting("life"))
+    two, one = (2 if size > 4 else 1), rng.choice((0, 1, 1))
+    chosen = [*about[:two], *wide[:one], *own, *wide[one:], *about[two:], *spare, *more][:size]
     order = {id(scene): (scene.step, rng.random()) for scene in chosen}
     return sorted(chosen, key=lambda scene: order[id(scene)])
 
@@ -88,10 +93,15 @@ def _event(scene: Scene, speaker: Voice, sheet: Sheet, seen: set[str]) -> str:
     return sentences(text)
 
 
-def _since(scene: Scene, kind: str, speaker: Voice, sheet: Sheet, seen: set[str]) -> str:
-    changes = library().talk["rules"]["change"]
+def _since(scene: Scene, kind: str, unit: str, speaker: Voice, sheet: Sheet, seen: set[str]) -> str:
+    """What came between; after hours or days nothing that takes longer."""
+    rules = library().talk["rules"]
+    texts = rules["change"] if kind == "update" else scene.since
+    if kind != "update" and unit in _DAYS | {"hour": 0}:
+        texts = [t for t in texts if unit != "hour" and not (unit == "day" and _LONG.search(t))]
+        texts = texts or rules[f"since_{unit}s"]
     for _ in range(8):
-        text = speaker.fill(speaker.rng.choice(changes if kind == "update" else scene.since))
+        text = speaker.fill(speaker.rng.choice(texts))
         if text.casefold() not in seen:
             break
     seen.add(text.casefold())
@@ -113,9 +123,11 @@ def _last(sheet: Sheet) -> date:
         return date(2024, 4, 30)
 
 
-def _calendar(last: date, size: int, rng: Random) -> tuple[list[date], list[dict[str, Any]]]:
+def _calendar(
+    last: date, scenes: list[Scene], rng: Random
+) -> tuple[list[date], list[dict[str, Any]]]:
     """Days in order and the intervals between them, the last one before the last date."""
-    gaps = [_gap(rng) for _ in range(size - 1)]
+    gaps = [_gap(rng, scene.quick) for scene in scenes[1:]]
     latest = last - timedelta(days=int(rng.triangular(3, 1000, 120)))
     start = latest - timedelta(days=sum(_longest(gap) for gap in gaps))
     if start < _EARLIEST:
@@ -127,8 +139,9 @@ def _calendar(last: date, size: int, rng: Random) -> tuple[list[date], list[dict
     return days, gaps
 
 
-def _gap(rng: Random) -> dict[str, Any]:
-    _, unit, low, high = rng.choices(_GAPS, [gap[0] for gap in _GAPS])[0]
+def _gap(rng: Random, quick: bool) -> dict[str, Any]:
+    shares = [gap[0] if quick or gap[1] != "hour" else 0 for gap in _GAPS]
+    _, unit, low, high = rng.choices(_GAPS, shares)[0]
     return {"value": rng.randint(low, high), "unit": unit}
 
 

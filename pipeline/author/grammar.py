@@ -11,6 +11,8 @@ _SLOT = re.compile(r"<([a-z0-9_]+)((?:\.[a-z]+)*)>")
 _VOWEL = re.compile(r"8|11\b|18\b|[aeiou]|hour|hono|heir", re.IGNORECASE)
 _YOO = re.compile(r"eu|one\b|once\b|uni(?!n)|us[ei]|ukul|uto|uti|ur[ai]", re.IGNORECASE)
 _ACRONYM = re.compile(r"[A-Z][A-Z&]+\b|[A-Z]-")
+# The first letter of a sentence; the stop after an initial ("M. was") ends none.
+_START = re.compile(r"(?:^|(?<=[.!?] )(?<!\W[A-HJ-Z]\. ))[^\W\d_]")
 
 
 class GrammarError(ValueError):
@@ -162,6 +164,11 @@ def bare(text: str) -> str:
     return re.sub(r"^(?:an?|the|my|some) ", "", text, flags=re.IGNORECASE)
 
 
+def the(text: str) -> str:
+    """A noun phrase with the definite article in place of an indefinite one."""
+    return re.sub(r"^an?\b", "the", text)
+
+
 def plural(noun: str) -> str:
     """The regular plural of a noun phrase's last word."""
     if noun.endswith(("s", "x", "z", "ch", "sh")):
@@ -185,7 +192,7 @@ def sentences(text: str) -> str:
     """One line with sentence starts in upper case and no doubled spaces or stops."""
     text = re.sub(r" +(?=[,.!?;:](?: |$))", "", " ".join(text.split()))
     text = re.sub(r"([.!?])[.](?!\w)", r"\1", text)
-    return re.sub(r"(?:^|(?<=[.!?] ))[^\W\d_]", lambda found: found[0].upper(), text)
+    return re.sub(_START, lambda found: found[0].upper(), text)
 
 
 _YOU = {
@@ -249,7 +256,7 @@ _IRREGULAR = {
     "win": "wins won winning", "write": "writes wrote writing", "plan": "plans planned planning",
     "stop": "stops stopped stopping", "drop": "drops dropped dropping",
     "fit": "fits fitted fitting", "shop": "shops shopped shopping",
-    "trim": "trims trimmed trimming",
+    "trim": "trims trimmed trimming", "break": "breaks broke breaking",
     "chat": "chats chatted chatting", "hike": "hikes hiked hiking", "tie": "ties tied tying",
 }  # fmt: skip
 _BASES = {forms.split()[0]: base for base, forms in _IRREGULAR.items()}
@@ -285,6 +292,7 @@ def verb_base(third: str) -> str:
 _FILTERS = {
     "a": article,
     "bare": bare,
+    "the": the,
     "s": plural,
     "cap": capital,
     "you": to_you,

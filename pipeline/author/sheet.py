@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property
 from importlib.resources import files
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 from mcu.author.grammar import Voice, parse
 from mcu.ids import rng_of
 
+_PERSONA = ("Name", "Age", "Gender", "Birthplace", "Residence", "Category", "Entity value")
 RELATIONS = ("characteristic", "routine", "goal", "experience", "relationship")
+T = TypeVar("T")
 _PRONOUNS = {"male": "he", "female": "she"}
 _LIMITS = {"Narrative": 2_000, "Description": 1_000}  # characters; 240 for every other field
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
@@ -31,7 +33,10 @@ class Value:
 
 @dataclass(frozen=True)
 class Scene:
-    """Something that happens in one group of categories, and what is said and shown of it."""
+    """Something that happens in one group of categories, and what is said and shown of it.
+
+    A quick one can follow another scene within hours.
+    """
 
     group: str
     event: str
@@ -44,6 +49,7 @@ class Scene:
     step: int = 2
     ages: Sequence[int] = (0, 200)
     only: Sequence[str] = ()
+    quick: bool = False
 
     def suits(self, age: int, value: str) -> bool:
         """Whether it can happen to a person of that age with that entity value."""
@@ -146,6 +152,23 @@ class Sheet:
         return _PRONOUNS.get(self.get("Gender").casefold(), "they")
 
     @property
+    def person(self) -> str:
+        """What the five episodes of one persona share and no other has."""
+        return "\n".join(self.get(label) for label in _PERSONA)
+
+    @property
+    def hand(self) -> int:
+        """Which of a persona's five episodes this is, by its relation."""
+        relation = self.get("Relation")
+        return RELATIONS.index(relation) if relation in RELATIONS else 0
+
+    @property
+    def shelves(self) -> list[str]:
+        """The groups of scenes that are about the persona's category."""
+        also = self.group.get("also")
+        return [self.row["group"], *([also] if also else [])]
+
+    @property
     def row(self) -> dict[str, Any]:
         """The vocabulary's entry for the category."""
         return library().category(self.get("Category"), self.get("Entity key"))
@@ -209,9 +232,27 @@ def episode(sheet: Sheet, rng: Random) -> Voice:
     """A voice for a call of an episode: what the narrative fixes stays fixed in all of them."""
     made = voice(sheet, rng_of("episode", sheet.name, sheet.get("Narrative")))
     for slot in ("theme", "friend", "friend2", "kin", "spot", "weekday", "keepsake_thing", "own"):
-        made.slots[slot] = made.pick(slot)
+        made.slots[slot] = _said(made.rules[slot], sheet) or made.pick(slot)
+    made.slots |= made.rng.choice(library().talk["strangers"])
     made.rng = rng
     return made
+
+
+def _said(options: Sequence[str], sheet: Sheet) -> str:
+    """The one of several people, days or places of whom the inference or the narrative speaks."""
+    for text in (sheet.get("Inference").casefold(), sheet.get("Narrative").casefold()):
+        for option in options:
+            word = option.casefold()
+            if word in text and re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", text):
+                return option
+    return ""
+
+
+def deal(sheet: Sheet, name: str, cards: Sequence[T]) -> tuple[list[T], list[T]]:
+    """A deck of the persona's: the cards of this episode and those of its other four."""
+    deck = rng_of("deal", sheet.person, name).sample(cards, len(cards))
+    mine = deck[sheet.hand :: len(RELATIONS)]
+    return mine, [card for card in deck if card not in mine]
 
 
 def place(name: str) -> str:

@@ -4,18 +4,25 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from mcu.author.grammar import Voice, bare, sentences
-from mcu.author.sheet import Scene, Sheet
+from mcu.author.grammar import Voice, bare, sentences, the
+from mcu.author.sheet import Scene, Sheet, deal, library
 
 _NEW = "new added image"
 _MOBILE = 0.39  # share of device pictures
 _KEPT = 0.35  # share of device pictures that are already in the album
-_AGAIN = 0.3  # share of sessions in which an album picture may be shown that was shown before
-_SHOWN = ("a selfie", "a photo", "a picture", "a screenshot", "a drawing")
+_AGAIN = 0.25  # share of kept pictures that were shown in an earlier session
+_DEALT = 0.22  # share of internet pictures that have nothing to do with the scene
+_OF_VALUE = " => <pic_why>"
+_BRIEF = 9  # words of a picture's name when it is spoken of again
+_FEWEST = 8  # words of a description that needs no more
+_SHOWN = re.compile(
+    r"an? (?:[\w-]+ ){0,2}(?:selfie|photo|picture|screenshot|drawing|chart|diagram|plot|"
+    r"histogram|map|graph)\b"
+)
 _WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
 _PARTING = re.compile(
     r"(?:^|\b)(?:an?|the|of|in|on|at|with|and|to|from|under|over|by|for|my|into|near|beside|behind|"
-    r"between|against|above|after|its|that|who|some)\b"
+    r"between|against|above|after|about|whether|across|next|its|that|who|some)\b"
 )
 _CIRCUMSTANCE = re.compile(
     r"(?<=\w) (?:in|on|at|with|under|over|between|beside|behind|near|against|for|"
@@ -23,7 +30,7 @@ _CIRCUMSTANCE = re.compile(
 )
 _CHART = re.compile(
     r"\b(?:chart|diagram|plot|histogram|heat map|mind map|decision tree|curve|graph|floor plan|"
-    r"triangle|bracket|profile|flow|probability tree|multiplication table|spiral|map of)\b"
+    r"triangle|bracket|profile|flow|probability tree|multiplication table|golden spiral|map of)\b"
 )
 
 
@@ -49,9 +56,9 @@ class Shot:
 
 
 def gist_of(description: str, name: str) -> str:
-    """How its owner names a picture: "a picture of me at the beach"."""
+    """How its owner names a picture seen before: "the picture of me at the beach"."""
     core = short_of(core_of(description, name))
-    return core if core.startswith(_SHOWN) else f"a picture of {core}"
+    return the(core if _SHOWN.match(core) else f"a picture of {core}")
 
 
 def core_of(description: str, name: str) -> str:
@@ -66,9 +73,39 @@ def core_of(description: str, name: str) -> str:
 
 
 def short_of(core: str) -> str:
-    """What a picture shows without its second and later circumstances."""
+    """What a picture shows with its first circumstance, or two if they are brief."""
     ends = [found.start() for found in _CIRCUMSTANCE.finditer(core)]
-    return core[: ends[1]].rstrip() if len(ends) > 1 else core
+    fits = [end for end in ends[2:3] if len(core[:end].split()) <= _BRIEF]
+    return re.sub(
+        r" (?:lying|hanging|leaning|standing|sitting)$",
+        "",
+        core[: (fits or ends[1:2] or [len(core)])[0]],
+    )
+
+
+def _subject(description: str) -> str:
+    """What tells pictures of one kind from those of another: "a light bulb" is "a lightbulb"."""
+    return re.sub(r"^(?:an?|the)|\W", "", core_of(description, "").casefold())
+
+
+def _deck(sheet: Sheet, speaker: Voice) -> list[str]:
+    """Internet pictures for any scene: of the episode's share of its persona's, from the session's.
+
+    A picture of the entity value itself comes up in few of a persona's episodes, and once in them.
+    """
+    mine, others = deal(sheet, "pictures", [*sheet.group["pics"], *library().talk["pics"]])
+    start = 2 * session_of(sheet) % len(mine)
+    deck = [*mine[start:], *mine[:start], *others]
+    values = sheet.entry.pictures
+    if sheet.hand < 2 * len(values) and session_of(sheet) == 1 + len(sheet.name) % 3:
+        deck.insert(0, values[sheet.hand % len(values)] + _OF_VALUE)
+    return deck
+
+
+def session_of(sheet: Sheet) -> int:
+    """Which session this is, for what is dealt."""
+    found = re.match(r"\d{1,3}", sheet.get("Session"))
+    return int(found[0]) if found else 1
 
 
 class Shots:
@@ -83,18 +120,19 @@ class Shots:
             if (found := re.fullmatch(r"Device picture (\d+) \[.*\]", label)) and text
         ]
         past = {text for label, text in sheet.rows if label.startswith("Picture shared in")}
-        self._known = {core_of(text, "").casefold() for text in past}
-        unseen = [row for row in self._album if row[1] not in past]
-        self._fresh = self._album if rng.random() < _AGAIN else unseen or self._album
-        self._fresh = rng.sample(self._fresh, len(self._fresh))
+        self._known = {_subject(text) for text in past}
+        album = rng.sample(self._album, len(self._album))
+        self._seen = [row for row in album if row[1] in past]
+        self._fresh = [row for row in album if row[1] not in past]
+        if self._seen and (rng.random() < _AGAIN or not self._fresh):
+            self._fresh += self._seen
         group = sheet.group
         self._mob = [
             *rng.sample([*scene.mob], len(scene.mob)),
             *rng.sample(group["mob"], len(group["mob"])),
         ]
-        pictures = [*scene.web, *rng.sample(group["pics"], len(group["pics"]))]
-        pictures.insert(rng.choice((0, 0, 1, 1, 2)), "<pic>")
-        self._web = pictures
+        self._web = rng.sample([*scene.web], len(scene.web))
+        self._dealt = _deck(sheet, speaker)
         self._used: set[str] = set()
 
     def plan(self, images: int) -> list[str]:
@@ -114,48 +152,68 @@ class Shots:
         """The next picture: new on the device (m), kept there (v) or from the internet (w)."""
         if kind == "v" and self._fresh:
             number, text = self._fresh.pop()
-            if text.casefold() not in self._used:
+            if _subject(text) not in self._used:
                 core = text.split(",")[0].rstrip(".")
                 core = core if core.startswith(self._sheet.name) else core[:1].lower() + core[1:]
+                self._name(core)
+                self._speak("again" if (number, text) in self._seen else "kept")
                 return self._made(text, core, "mobile", number)
         own = kind in "mv"
         speaker, why, core = self._speaker, "", ""
-        for _ in range(40):
-            stock = self._mob if own else self._web
-            pattern = stock.pop(0) if stock else ("<spare_mob>" if own else "<spare_web>")
-            pattern, _, why = pattern.partition(" => ")
-            core = speaker.fill(pattern)
-            if core.casefold() not in self._used | self._known:
+        for _ in range(99):
+            (core, _, why), dealt = self._next(own)
+            core = speaker.fill(core)
+            if _subject(core) not in self._used | self._known:
                 break
         chart = _CHART.search(core) is not None
         self._name(core)
-        self._tell_why(why, pattern, chart)
+        self._speak("own")
+        self._tell_why(why, chart, dealt)
         tail = speaker.pick("tail_own" if own else "tail_chart" if chart else "tail_web")
-        self._used.add(core.casefold())
-        text = sentences(f"{core}, {tail}")
+        self._used.add(_subject(core))
+        text = sentences(f"{core}, {tail}" if len(_WORD.findall(core)) < _FEWEST else core)
         return self._made(text, core, "mobile" if own else "internet", _NEW if own else "")
 
-    def _tell_why(self, why: str, pattern: str, chart: bool) -> None:
-        """Slots for what leads to an internet picture; only some reasons name what it shows."""
-        speaker = self._speaker
-        named = "named" if why or pattern == "<pic>" else "plain"
-        why = why or (
-            "<pic_why>" if pattern == "<pic>" else "<chart_why>" if chart else "<web_why>"
-        )
-        speaker.slots["why"] = speaker.say(why)
-        for rule in ("ask", "offer", "lead"):
-            speaker.slots[f"{rule}_web"] = speaker.pick(f"{rule}_{named}")
+    def _next(self, own: bool) -> tuple[tuple[str, str, str], bool]:
+        """The next pattern of a picture with its reason, and whether any scene could have it."""
+        if own:
+            return (self._mob.pop(0) if self._mob else "<spare_mob>", "", ""), False
+        first = self._dealt[:1] and self._dealt[0].endswith(_OF_VALUE)
+        if self._dealt and (first or not self._web or self._speaker.rng.random() < _DEALT):
+            return self._dealt.pop(0).partition(" => "), True
+        return (self._web.pop(0) if self._web else "<spare_web>").partition(" => "), False
+
+    def _speak(self, kind: str) -> None:
+        """Slots for what is said before and after a picture that was to be an older one."""
+        for rule in ("lead", "see"):
+            self._speaker.slots[f"{rule}_old"] = self._speaker.pick(f"{rule}_{kind}")
+
+    def _tell_why(self, why: str, chart: bool, dealt: bool) -> None:
+        """Slots for what leads to an internet picture.
+
+        A scene's reason speaks of the picture as known and follows it; another comes first.
+        """
+        speaker, slots = self._speaker, self._speaker.slots
+        named = "named" if why else "plain"
+        after = bool(why) and not dealt
+        why = speaker.say(why or ("<chart_why>" if chart else "<web_why>"))
+        for rule in ("ask", "lead"):
+            text = speaker.pick(f"{rule}_{named}")
+            slots[f"{rule}_web"] = f"{text} {why}" if after else f"{why} {text}"
+        slots["hint_web"] = speaker.pick("hint_scene") if after else why
+        slots["offer_web"] = speaker.pick(f"offer_{named}")
+        slots["agree_web"] = f"{speaker.pick('yes_web')} {why if after else ''}"
 
     def _name(self, core: str) -> None:
         """Slots for the picture as the person calls it and as it is called."""
         slots = self._speaker.slots
         slots["shown"] = core
         slots["core"] = core = core_of(core, self._sheet.name)
-        slots["shot"] = core if core.startswith(_SHOWN) else f"a picture of {core}"
+        slots["shot"] = core if _SHOWN.match(core) else f"a picture of {core}"
         slots["bit"] = short_of(core)
 
     def _made(self, text: str, core: str, source: str, number: str) -> Shot:
-        self._used.add(text.casefold())
+        self._used.add(_subject(text))
         self._name(core)
         own = "why_own" if number == _NEW else "why_kept"
         rule = own if source == "mobile" else "why_web"
@@ -163,9 +221,11 @@ class Shots:
         return Shot(text, source, number, self._keywords(self._speaker.slots["core"]), rationale)
 
     def _keywords(self, core: str) -> list[str]:
-        """The picture's first phrases, parted by its small words, then the entity value."""
+        """The picture's first phrases, parted by its small words, then the entity value if seen."""
         phrases = re.split(_PARTING, bare(core.casefold()))
         found = [" ".join(_WORD.findall(phrase)[:4]) for phrase in phrases]
         value = " ".join(_WORD.findall(self._speaker.slots["value"])[:5])
         kept = [phrase for phrase in found if phrase and phrase != "me"][:2]
-        return list(dict.fromkeys([*kept, value] if value else kept)) or ["moment"]
+        if value and value in core.casefold():
+            kept.append(value)
+        return list(dict.fromkeys(kept)) or ["moment"]
