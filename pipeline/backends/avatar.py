@@ -7,11 +7,13 @@ from PIL import Image
 
 from mcu.backends import ImageRequest
 from mcu.drawing.brief import read
-from mcu.drawing.canvas import SIZE, chance, jpeg, render, shapes
+from mcu.drawing.canvas import SIZE, chance, jpeg, places, render, shapes
 from mcu.drawing.figure import Figure
-from mcu.drawing.paper import caption, phone, sheet
+from mcu.drawing.paper import caption, sheet
+from mcu.drawing.phone import phone
 from mcu.drawing.place import backdrop, colours
 from mcu.drawing.scene import Scene
+from mcu.drawing.still import Still
 
 
 class Avatar:
@@ -36,18 +38,17 @@ def _picture(request: ImageRequest) -> Image.Image:
             return phone(brief, rng)
         if brief.form == "paper":
             return sheet(brief, rng)
-        look = {}
-    elif not look:
-        look = {"age": str(rng.randint(20, 70))}
-    picture = Scene(brief, look, rng).draw()
-    return caption(picture, brief) if brief.form == "meme" else picture
+        picture = Scene(brief, {}, rng).draw() if brief.people else Still(brief, rng).draw()
+    else:
+        picture = Scene(brief, look or {"age": str(rng.randint(20, 70))}, rng).draw()
+    return caption(picture, brief, rng) if brief.form == "meme" else picture
 
 
 def _portrait(look: dict[str, str], rng: random.Random) -> Image.Image:
     """Head and shoulders before a blurred place."""
     named = look.get("background", "plain light wall")
-    places = shapes("places")["place"]
-    place = places.get(shapes("scenes")["backgrounds"].get(named, named), places["plain"])
+    known = places()
+    place = known.get(shapes("scenes")["backgrounds"].get(named, named), known["plain"])
     side = rng.uniform(380, 460)
     box = (rng.uniform(0, SIZE - side), rng.uniform(0, (SIZE - side) / 2), side, side)
     # a small picture made large is a blurred one

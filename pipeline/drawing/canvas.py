@@ -11,7 +11,7 @@ from importlib.resources import files
 from typing import Any
 
 import resvg_py
-from PIL import Image
+from PIL import Image, ImageFont
 
 SIZE = 512
 WORD = re.compile(r"\$([a-z]+[0-9]?)")
@@ -20,9 +20,28 @@ TWICE = re.compile(r"\[\[(.*?)\]\]", re.DOTALL)
 
 @lru_cache
 def shapes(name: str) -> dict[str, Any]:
-    """One of the shape files in data/avatar."""
+    """One of the shape files in data."""
     path = files(__package__) / "data" / f"{name}.toml"
     return tomllib.loads(path.read_text("utf-8"))
+
+
+@lru_cache
+def kinds() -> dict[str, Any]:
+    """What we draw ourselves, by name: papers, things of the house, all others."""
+    files_of = ("objects", "household", "papers")
+    return {name: row for file in files_of for name, row in shapes(file)["object"].items()}
+
+
+@lru_cache
+def places() -> dict[str, Any]:
+    """The places by name."""
+    return {**shapes("places")["place"], **shapes("scenery")["place"]}
+
+
+@lru_cache
+def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """Pillow's own font: the same letters on every machine."""
+    return ImageFont.load_default(size)
 
 
 def fill(svg: str, values: Mapping[str, object], axis: int = 256) -> str:

@@ -16,25 +16,32 @@ HIPS, SOLES = 760, 1236
 class Figure:
     """One person. Everything follows from the look, so that an equal look is an equal person."""
 
-    def __init__(self, look: Look) -> None:
-        self.look = {key: value for key, value in look.items() if key not in SETTING}
-        self.rng = chance(*sorted(self.look.items()))
+    def __init__(self, look: Look, wear: Look | None = None) -> None:
+        """`wear` are clothes of one picture: they change neither the face nor the hair."""
+        self.base = {key: value for key, value in look.items() if key not in SETTING}
+        self.look = self.base | dict(wear or {})
+        self.rng = chance(*sorted(self.base.items()))
         age = self.look.get("age", "35")
         self.age = int(age) if age.isdecimal() and len(age) < 4 else 35
-        self.gender = self.look.get("gender", "non-binary")
+        gender = self.look.get("gender", "")
+        self.gender = gender if gender in shapes("parts")["cue"] else "non-binary"
         self.colours = self._colours()
         self.size = self._size()
 
-    def svg(self, pose: str = "rest") -> str:
-        """The whole figure on its sheet: see data/avatar/parts.toml for the coordinates."""
+    def svg(self, pose: str = "rest", seat: str = "") -> str:
+        """The whole figure on its sheet: see data/parts.toml for the coordinates.
+
+        `seat` is how it sits: kneel, ground or chair; empty if it stands.
+        """
         across, down, size = self.stature()
         body = f"translate({across:.1f} {down:.1f}) scale({size:.3f})"
         parts = [
             f"<defs>{shapes('parts')['patterns']}{self._clip()}</defs>",
             self._hair("back") or self._wear("headscarf", "back"),
             f'<g transform="{body}">',
-            self._legs(),
-            self._body(),
+            self._legs(seat),
+            self._body(seat),
+            self._lap(seat),
             self._arms(pose),
             self._wear("scarf"),
             "</g>",
@@ -67,16 +74,20 @@ class Figure:
         hair = palette["hair"].get(known, mix(skin, "#1c1512", 0.78))
         deep = sum(bytes.fromhex(skin[1:])) < 330
         shade = mix(hair, "#000000", 0.25)
+        pale = sum(bytes.fromhex(hair[1:])) > 560
         self.face = self._face()
+        cue = shapes("parts")["cue"][self.gender]
         return {
             "skin": skin,
             "skin2": mix(skin, "#5e2417", 0.24),
             "line": mix(skin, "#3a120a", 0.5 if deep else 0.36),
             "blush": mix(skin, "#e2504a", 0.5),
-            "lip": mix(skin, "#a3282f", 0.5 if deep else 0.58),
+            "glow": cue["blush"],
+            "lid": cue["lid"],
+            "lip": mix(skin, cue["lip"], cue["tint"] - (0.08 if deep else 0)),
             "hair": hair,
             "hair2": shade,
-            "hair3": mix(hair, "#ffffff", 0.3),
+            "hair3": mix(hair, *(("#000000", 0.08) if pale else ("#ffffff", 0.3))),
             "brow": mix(hair, "#2a1d16", 0.3) if self.age < 60 else mix(hair, "#4a4038", 0.2),
             "beard": mix(hair, "#000000", 0.06),
             "beard2": shade,
@@ -85,19 +96,18 @@ class Figure:
         }
 
     def _face(self) -> dict[str, str]:
-        kind = "child" if self.age < 13 else self.gender
         choices = shapes("parts")["choice"]
-        return {
-            part: self.rng.choice(names)
-            for part, names in choices.get(kind, choices["non-binary"]).items()
-        }
+        young = choices.get(f"young {self.gender}", {}) if self.age < 13 else {}
+        rows = choices[self.gender] | young
+        return {part: self.rng.choice(names) for part, names in rows.items()}
 
     def _size(self) -> dict[str, object]:
         builds = shapes("parts")["build"]
         s, w, h = builds.get(self.look.get("body_shape", ""), builds["average"])
-        if self.gender == "female":
-            s, w, h = s * 0.93, w * 0.92, h * 1.02
-        neck = {"male": 38, "female": 30}.get(self.gender, 33) - (4 if self.age < 15 else 0)
+        cue, grown = shapes("parts")["cue"][self.gender], self.age >= 15
+        ratios = (1 + (ratio - 1) * (1.0 if grown else 0.4) for ratio in cue["body"])
+        s, w, h = (side * ratio for side, ratio in zip((s, w, h), ratios, strict=True))
+        neck = cue["neck"] if grown else 31
         left = {
             "sl": s,
             "sk": s - 6,
@@ -116,12 +126,32 @@ class Figure:
         sides = {name: round(256 - far) for name, far in left.items()}
         return sides | {name: round(256 + far) for name, far in right.items()} | {"nb": 256 + neck}
 
-    def _legs(self) -> str:
+    def _legs(self, seat: str) -> str:
+        """What is under the body: the legs of one who stands, or folded ones."""
+        folded = shapes("clothes")["folded"].get(seat)
+        if folded and "under" in folded:
+            return fill(folded["under"], self._with(self._cloth()) | {"shoe": self._shoe()})
         parts = [fill(shapes("clothes")["body"]["legs"], self._with("#000000"))]
         parts += [self._wear("shoes"), self._wear("bottoms")]
-        return "".join(parts)
+        legs = "".join(parts)
+        return f'<g transform="translate(0 {folded["up"]})">{legs}</g>' if folded else legs
 
-    def _body(self) -> str:
+    def _lap(self, seat: str) -> str:
+        """What lies before the body of one who sits."""
+        over = shapes("clothes")["folded"].get(seat, {}).get("over", "")
+        return fill(over, self._with(self._cloth()) | {"shoe": self._shoe()})
+
+    def _cloth(self) -> str:
+        """The colour of what covers the legs."""
+        _, row, colour = self._garment()
+        if "lower" in row:
+            return colour
+        return self._piece("bottoms")[1] if "bottoms" in self.look else "#4a5568"
+
+    def _shoe(self) -> str:
+        return self._piece("shoes")[1] if "shoes" in self.look else "#3b3d44"
+
+    def _body(self, seat: str = "") -> str:
         drawn = shapes("clothes")["body"]
         slot, row, cloth = self._garment()
         values = self._with(cloth)
@@ -132,13 +162,15 @@ class Figure:
         for over in (shapes("palette")["pattern"].get(word), row.get("over")):
             if over:
                 parts.append(f'<path d="{torso}" fill="url(#{over})"/>')
-        parts.append(fill(row.get("lower", ""), values))
+        if not seat:
+            parts.append(fill(row.get("lower", ""), values))
         parts.append(fill(row["svg"], values) + self._wear("tie"))
         if "coat" in self.look:
             coat, colour = self._piece("coat")
             values = self._with(colour)
             panel = f'[[<path d="{drawn["panel"]}" fill="{colour}"/>]]'
-            parts.append(fill(coat.get("lower", "") + panel + coat.get("svg", ""), values))
+            lower = "" if seat else coat.get("lower", "")
+            parts.append(fill(lower + panel + coat.get("svg", ""), values))
         return "".join(parts)
 
     def _arms(self, pose: str) -> str:
@@ -201,23 +233,25 @@ class Figure:
         """A part of the face, a little larger or smaller than in others' faces."""
         parts = shapes("parts")
         y = {"eyes": 212, "brows": 186, "nose": 240, "mouth": 288}[name]
-        wide = self.rng_of(name).uniform(0.92, 1.08) * (
-            1.1 if self.age < 13 and name == "eyes" else 1
-        )
+        cue = parts["cue"][self.gender]
+        wide = self.rng_of(name).uniform(0.94, 1.06)
         svg = parts[name][self.face[name]]
         if name == "eyes":
+            wide *= 1.1 if self.age < 13 else cue["eyes"]
             svg += parts["lashes"].get(self.gender, "")
-        drop = 4 if self.age < 13 else 0
+        drop = (4 if self.age < 13 else 0) + (cue["brow"] if name == "brows" else 0)
         move = f"translate({256 * (1 - wide):.2f} {y * (1 - wide) + drop:.2f}) scale({wide:.3f})"
         return f'<g transform="{move}">{svg}</g>'
 
     def rng_of(self, name: str) -> random.Random:
         """The person's own randomness for one part, whatever is drawn before it."""
-        return chance(name, *sorted(self.look.items()))
+        return chance(name, *sorted(self.base.items()))
 
     def _beard(self) -> str:
         kinds = shapes("parts")["facial_hair"]
-        return str(kinds.get(_longest(self.look.get("facial_hair", ""), kinds, True), ""))
+        worn = _longest(self.look.get("facial_hair", ""), kinds, True)
+        shaven = not worn and self.gender == "male" and self.age >= 18
+        return str(kinds.get("shaven" if shaven else worn, ""))
 
     def _hair(self, layer: str) -> str:
         """A layer of the hair: "back" behind the head, "front", or "over" the clothes."""

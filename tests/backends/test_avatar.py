@@ -17,10 +17,11 @@ from PIL import Image
 from mcu.backends import ImageRequest
 from mcu.backends.avatar import Avatar
 from mcu.drawing.brief import read
-from mcu.drawing.canvas import shapes
+from mcu.drawing.canvas import kinds, places, shapes
 from mcu.drawing.figure import SHEET, Figure
 from mcu.drawing.scene import HALF, _figure
 from mcu.drawing.things import Thing
+from mcu.drawing.wording import wording
 from mcu.stages.lexicon import lexicon
 from mcu.stages.looks import draw_look
 
@@ -204,18 +205,16 @@ def test_every_word_of_the_lexicon_has_a_drawing() -> None:
         assert back is None or set(row["lengths"]) <= set(hair["back"][back])
     names = shapes("scenes")["backgrounds"]
     for background in words["background"]:
-        place = names.get(background, background)
-        assert place in shapes("places")["place"]
+        assert names.get(background, background) in places()
 
 
 def test_every_place_and_thing_can_be_drawn() -> None:
-    places, things = shapes("places")["place"], shapes("objects")["object"]
-    assert len(places) >= 30
-    assert len(things) >= 120
+    assert len(places()) >= 50
+    assert len(kinds()) >= 200
     asked = [
-        ImageRequest("t2i", f"{row['words'][0]} at {when}", 0)
-        for row in [*places.values(), *things.values()]
-        for when in ("noon",)
+        ImageRequest(kind, f"{row['words'][0]} at noon", 0)  # type: ignore[arg-type]
+        for row in [*places().values(), *kinds().values()]
+        for kind in ("t2i", "p-t2i")
     ]
     assert all(Avatar().generate(asked))
 
@@ -226,7 +225,13 @@ def test_every_place_and_thing_can_be_drawn() -> None:
         ("A man img holding a cup of coffee in a café at night", "cafe", ["cup"], "hold", "night"),
         ("two puppies on the beach at sunset", "beach", ["dog"], "", "sunset"),
         ("hiking in the mountains with a backpack", "mountain", ["backpack"], "", ""),
-        ("a lion and a tiger at the zoo", "", ["elephant", "elephant", "elephant"], "", ""),
+        ("a lion and a tiger at the zoo", "zoo", ["elephant", "elephant"], "", ""),
+        ("stack of ticket stubs beside a cup of tea", "", ["ticket stubs", "cup"], "", ""),
+        ("worn paperback beside a cup of coffee in a café", "cafe", ["paperback", "cup"], "", ""),
+        ("an old photo with a bent corner on a wooden floor", "floor", ["photo"], "", ""),
+        ("a page of colourful notes with a yellow marker", "", ["notes", "marker"], "", ""),
+        ("a handwritten list of songs on the back of an envelope", "", ["song list"], "", ""),
+        ("a stone bridge over a river in the fog", "bridge", [], "", "grey"),
         ("she is a carpenter, catalogue, phonetic", "", [], "", ""),
     ],
 )
@@ -234,6 +239,109 @@ def test_prompts_are_read(prompt: str, place: str, things: list[str], pose: str,
     brief = read(prompt)
     assert (brief.place, brief.pose, brief.when) == (place, pose, when)
     assert [thing.name for thing in brief.things] == things
+
+
+@pytest.mark.parametrize(
+    ("prompt", "place"),
+    [
+        ("a man img sharing lunch on a blanket in the park", "park"),
+        ("a woman img with a laptop and a bed in the garden", "garden"),
+        ("a pillow and a blanket at the beach", "beach"),
+        ("a man img in the kitchen, later in the library", "library"),
+        ("a woman img beside a map on the wall in the living room", "living room"),
+        ("a cat asleep on the warm bonnet of a parked car", ""),
+        ("a man img in a car", "car"),
+        ("a man img behind a market stall in the street", "market"),
+        ("a street dog with a school bag in a café", "cafe"),
+    ],
+)
+def test_the_last_place_after_a_preposition_is_where_it_is(prompt: str, place: str) -> None:
+    assert read(prompt).place == place
+
+
+def test_what_lies_in_or_on_another_thing_comes_with_it() -> None:
+    cat, box, pile = (
+        read(prompt).things
+        for prompt in (
+            "a cat asleep on the warm bonnet of a parked car",
+            "a cardboard box of exercise books on the floor",
+            "six notebooks and a red mug, a small plant to one side",
+        )
+    )
+    assert [(t.name, t.load and t.load.name) for t in cat] == [("car", "sleeping cat")]
+    assert [(t.name, t.load and t.load.name) for t in box] == [("cardboard box", "notebooks")]
+    assert [(t.name, t.colour, t.aside) for t in pile] == [
+        ("notebooks", "", False),
+        ("mug", "red", False),
+        ("plant", "", True),
+    ]
+
+
+def test_what_cannot_be_drawn_is_left_out() -> None:
+    for prompt in ("a set of keys and a hovercraft", "a hurdy-gurdy on a table", "an ibis"):
+        assert all(thing.row or thing.clip for thing in read(prompt).things)
+    assert read("an eel, a hurdy-gurdy and a gazebo").things == ()
+
+
+def test_screens_and_posters_say_phrases_and_no_keyword_salad() -> None:
+    known = {word for row in shapes("phrases")["subject"].values() for word in row.split(" ")}
+    for prompt, form, kind in (
+        ("A screenshot of a weather map with rain coming from the west", "screen", "weather"),
+        ("A screenshot of a group chat planning a picnic for three people", "screen", "chat"),
+        ("A screenshot of a timetable with one lecture marked in red", "screen", "timetable"),
+        ("A screenshot of a vet appointment in the calendar", "screen", "calendar"),
+        ("A screenshot of a zebra xylophone quorum", "screen", "notes"),
+        ("A concert poster with a violin on a brick wall", "poster", "concert"),
+        ("A poster with a zebra", "poster", "notice"),
+    ):
+        table = shapes("phrases")[form][kind]
+        written = " ".join(
+            [*table["titles"], *table.get("plain", ()), *(" ".join(row) for row in table["lines"])]
+        )
+        for seed in range(20):
+            said = wording(read(prompt), form, random.Random(seed))
+            assert said.kind == kind
+            words = " ".join([said.title, *said.lines]).split(" ")
+            new = {word.strip(",.?!:").casefold() for word in words}
+            new -= {word.strip(",.?!:").casefold() for word in written.split(" ")}
+            assert len(new) <= 2
+            assert all(word.isdigit() or word in {k.casefold() for k in known} for word in new)
+
+
+def face_of(gender: str, seed: int) -> Figure:
+    look = draw_look(35, gender, "Brazil", random.Random(seed))
+    return Figure(look)
+
+
+def test_men_and_women_are_told_apart() -> None:
+    men = [face_of("male", seed) for seed in range(40)]
+    women = [face_of("female", seed) for seed in range(40)]
+    cue = shapes("parts")["cue"]
+    assert cue["male"]["blush"] < 0.1 < cue["female"]["blush"]
+    assert not {man.face["head"] for man in men} & {woman.face["head"] for woman in women}
+    assert not {man.face["brows"] for man in men} & {woman.face["brows"] for woman in women}
+    assert not {man.face["mouth"] for man in men} & {woman.face["mouth"] for woman in women}
+    for man, woman in zip(men, women, strict=True):
+        plain = {"body_shape": "average"}
+        wide = [float(str(Figure(figure.look | plain).size["sr"])) - 256 for figure in (man, woman)]
+        assert wide[0] > 1.15 * wide[1]
+    styles = lexicon()["hair_style"]
+    for row in styles.values():
+        if "m" in row["genders"]:
+            assert not {"chin-length", "shoulder-length", "long"} & set(row["lengths"]) or (
+                "textures" in row and row["textures"] == ["coily"]
+            )
+
+
+def test_those_who_sit_have_the_same_face_as_those_who_stand() -> None:
+    look = look_of(6)
+    standing = Figure(look)
+    dressed = Figure(look, {"coat": "red bomber jacket"})
+    assert standing.face == dressed.face
+    assert standing._head() == dressed._head()
+    for seat in ("kneel", "ground", "chair"):
+        assert standing._head() in standing.svg("rest", seat)
+        assert standing.svg("rest", seat) != standing.svg("rest")
 
 
 def test_text_in_pictures_is_short_and_plain() -> None:
