@@ -392,6 +392,7 @@ FAULTS = re.compile(
     r"|stopped going with|from the front|thought from me|it is hard to believe|must wait"
     r"|\b(?:a|an) (?:some|two|three)\b(?!-)|\ba (?:honest|hour)\b|\ba (?:balloons|fireworks)\b"
     r"|\b(?:he|she) (?:am|are|feel|have|want)\b|\bI (?:is|has|wants|feels)\b"
+    r"|\b(?:whom|what) (?:he|she) (?:know|do|see|say|take|need|like|mean|read|cook|keep)\b"
     r"|wet little nose|\bkin\b|\bfriend2\b"
 )
 
