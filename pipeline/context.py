@@ -184,9 +184,7 @@ class Context:
             content = {**asdict(seeded), "face": sha256(request.face) if request.face else ""}
             content["backend"] = self.config.image.backend
             make = partial(self._off_loop, self._draw_one, seeded, accept)
-            answer = await self.journal.once(
-                digest(["image", content]), "image", self.record.id, content, make, self._is_kept
-            )
+            answer = await self._once("image", content, make, self._is_kept)
             if answer["accepted"]:
                 return str(answer["image"])
         raise Reject("bad_image", f"no acceptable picture in {attempt + 1} tries")
@@ -205,13 +203,7 @@ class Context:
             found = self.services.search[where].search([query], self.config.index.hits)
             return {"hits": [asdict(hit) for hit in found[0]]}
 
-        answer = await self.journal.once(
-            digest(["search", content]),
-            "search",
-            self.record.id,
-            content,
-            partial(self._off_loop, search),
-        )
+        answer = await self._once("search", content, partial(self._off_loop, search))
         return [Hit(**hit) for hit in answer["hits"]]
 
     async def fetch(self, where: str, hit: Hit) -> str:
@@ -226,15 +218,19 @@ class Context:
             data = pictures.clean(self.services.search[where].fetch(hit))
             return {"image": self.services.store.add_image(data)}
 
-        answer = await self.journal.once(
-            digest(["fetch", content]),
-            "fetch",
-            self.record.id,
-            content,
-            partial(self._off_loop, load),
-            self._is_kept,
-        )
+        make = partial(self._off_loop, load)
+        answer = await self._once("fetch", content, make, self._is_kept)
         return str(answer["image"])
+
+    async def _once(
+        self,
+        kind: str,
+        content: dict[str, Any],
+        make: Callable[[], Awaitable[Answer]],
+        good: Callable[[Answer], bool] = lambda answer: True,
+    ) -> Answer:
+        key = digest([kind, content])
+        return await self.journal.once(key, kind, self.record.id, content, make, good)
 
     def _is_kept(self, answer: Answer) -> bool:
         return not answer["image"] or self.services.store.image_path(answer["image"]).is_file()

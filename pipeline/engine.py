@@ -84,16 +84,15 @@ class Engine:
         for stage in stages:
             for shard in shards:
                 unit = Unit(stage, shard)
-                if self._is_done(unit):
-                    self._note(unit)
+                if (mark := self._store.mark(unit)) and self._is_present(unit, mark):
+                    self._note(unit, mark)
                 elif stage in chosen:
                     self._todo.add(unit)
         for shard in shards:
             self._offer(shard)
 
-    def _is_done(self, unit: Unit) -> bool:
+    def _is_present(self, unit: Unit, mark: dict[str, Any]) -> bool:
         """Whether a unit's mark was made under the present fingerprint, from the present rows."""
-        mark = self._store.mark(unit) or {}
         origin = self._origin(unit)
         return all(mark.get(key) == origin[key] for key in ("fingerprint", "upstream"))
 
@@ -251,8 +250,8 @@ class Engine:
 
     def _finish(self, unit: Unit) -> None:
         self._todo.discard(unit)
-        self._note(unit)
         mark = self._store.mark(unit) or {}
+        self._note(unit, mark)
         lost = sum(mark.get("rejects", {}).values())
         logger.info("%s: %d records, %d rejects", unit.name, mark.get("records", 0), lost)
         self._offer(unit.shard)
@@ -271,8 +270,7 @@ class Engine:
                     f"look at its .rejects.jsonl, or raise run.max_reject_share to go on"
                 )
 
-    def _note(self, unit: Unit) -> None:
-        mark = self._store.mark(unit) or {}
+    def _note(self, unit: Unit, mark: dict[str, Any]) -> None:
         tally = self.tally[unit.stage.name]
         self._done.add(unit)
         self._sums[unit] = mark.get("sha256", "")

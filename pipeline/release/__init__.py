@@ -1,5 +1,6 @@
 """The release: Stark-format sets made from a finished run, whole or not at all."""
 
+import json
 import shutil
 from collections import Counter
 from importlib.resources import files
@@ -21,8 +22,6 @@ _VERSION = 1
 
 def is_current(run: "Run") -> bool:
     """Whether the release was made from the units as they are now."""
-    import json
-
     try:
         made = json.loads((run.root / "release.done.json").read_bytes())
     except (OSError, ValueError):
