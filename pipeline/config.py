@@ -3,118 +3,30 @@
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
-from datetime import date
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, ValidationError
 
 from mcu.errors import ConfigError
+from mcu.prices import Price
+from mcu.sections import (
+    ChatSection,
+    ChecksSection,
+    EncoderSection,
+    ImageSection,
+    IndexSection,
+    ReleaseSection,
+    RunSection,
+    Section,
+    WebSection,
+)
 
 PROFILES = ("offline", "openai")
-
-# Settings that never change a row: they are left out of fingerprints and may differ on resume.
-_TRANSPORT = Field(json_schema_extra={"transport": True})
-
-
-class Section(BaseModel):
-    """A part of the configuration; keys that nobody reads are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class RunSection(Section):
-    """What to make."""
-
-    seed: int = Field(0, description="Everything random starts from it.")
-    episodes: int = Field(20, ge=1, description="Episodes asked for: five a persona.")
-    shard_size: int = Field(0, ge=0, le=1000, description="Personas a shard; 0 chooses.")
-    personas_per_call: int = Field(0, ge=0, le=30, description="Personas a call; 0 chooses.")
-    identity: Literal["persona", "episode"] = Field(
-        "persona", description="One face per persona, or the paper's one per episode."
-    )
-    ages: tuple[int, int] = Field((18, 90), description="Youngest and oldest persona.")
-    sessions: tuple[int, int] = Field((4, 6), description="Fewest and most sessions an episode.")
-    turns: int = Field(10, ge=4, le=40, description="Utterances a session, about.")
-    moments: int = Field(2, ge=0, le=6, description="Fewest image moments a session.")
-    last_date: date = Field(date(2024, 4, 30), description="No session is dated later.")
-    max_reject_share: Annotated[float, _TRANSPORT] = Field(
-        0.5, ge=0, le=1, description="A stage that rejects more stops the run."
-    )
-
-    @model_validator(mode="after")
-    def _ordered(self) -> "RunSection":
-        if not 10 <= self.ages[0] <= self.ages[1] <= 100:
-            raise ValueError("run.ages must be two ages between 10 and 100, youngest first")
-        if not 1 <= self.sessions[0] <= self.sessions[1] <= 6:
-            raise ValueError("run.sessions must be two numbers between 1 and 6, fewest first")
-        return self
-
-
-class ChatSection(Section):
-    """The language model."""
-
-    backend: Literal["scripted", "openai"] = "scripted"
-    model: str = "scripted-1"
-    base_url: Annotated[str, _TRANSPORT] = ""
-    api_key: Annotated[SecretStr, _TRANSPORT] = Field(SecretStr(""), exclude=True)
-    timeout: Annotated[float, _TRANSPORT] = Field(120.0, gt=0, description="Seconds a call.")
-    retries: Annotated[int, _TRANSPORT] = Field(6, ge=0, description="Tries after a passing error.")
-    max_in_flight: Annotated[int, _TRANSPORT] = Field(64, ge=1, le=4096)
-    repairs: int = Field(2, ge=0, le=5, description="Calls that quote a fault before a reject.")
-    max_tokens: int = Field(0, ge=0, description="Reply budget a call; 0 takes the prompt's own.")
-    temperature: float | None = Field(None, ge=0, le=2, description="Overrides every prompt's.")
-    structured: Annotated[Literal["auto", "json_schema", "json_object", "text"], _TRANSPORT] = (
-        "auto"
-    )
-    keep_replies: Annotated[bool, _TRANSPORT] = True
-
-
-class ImageSection(Section):
-    """The image generator."""
-
-    backend: Literal["avatar"] = "avatar"
-    workers: Annotated[int, _TRANSPORT] = Field(2, ge=1, description="Threads that draw.")
-
-
-class EncoderSection(Section):
-    """What turns texts into vectors for retrieval."""
-
-    backend: Literal["caption"] = "caption"
-
-
-class IndexSection(Section):
-    """The picture index for retrieval."""
-
-    name: str = Field("starter", description="`starter`, or the path of an index folder.")
-    hits: int = Field(5, ge=1, le=50, description="Candidates kept a slot.")
-
-
-class WebSection(Section):
-    """Web image search."""
-
-    backend: Literal["gallery"] = "gallery"
-
-
-class ChecksSection(Section):
-    """Checks on faces, texts and pictures."""
-
-    faces: Literal["perceptual", "off"] = "perceptual"
-    safety: Literal["words", "off"] = "words"
-    face_tries: int = Field(4, ge=1, le=20, description="Seeds tried for exactly one face.")
-
-
-class ReleaseSection(Section):
-    """What is published."""
-
-    complete_only: bool = Field(False, description="Leave out episodes with an empty image key.")
-    images_per_tar: int = Field(50_000, ge=1)
-    licence: str = "cc-by-4.0"
-
 
 class Config(Section):
     """One run's whole configuration."""
@@ -127,6 +39,7 @@ class Config(Section):
     web: WebSection = WebSection()
     checks: ChecksSection = ChecksSection()
     release: ReleaseSection = ReleaseSection()
+    prices: dict[str, Price] = {}
 
     @property
     def personas(self) -> int:
@@ -148,21 +61,40 @@ class Config(Section):
         """Few while the run is small, so that every category is used; 30 at full scale."""
         return self.run.personas_per_call or min(30, max(1, self.personas // 100))
 
-    def rows(self, *sections: str) -> dict[str, Any]:
-        """The settings that change rows, by dotted key: all sections, or those named."""
+    def rows(self, *sections: str, stage: str = "") -> dict[str, Any]:
+        """The settings that change rows, by dotted key: all sections, or those named.
+
+        With a stage, those of `chat` are what that stage makes of them.
+        """
         found: dict[str, Any] = {}
-        for name in sections or Config.model_fields:
-            section: Section = getattr(self, name)
-            values = section.model_dump(mode="json")
-            for key, info in type(section).model_fields.items():
-                extra = info.json_schema_extra
-                if not (isinstance(extra, dict) and extra.get("transport")):
-                    found[f"{name}.{key}"] = values[key]
+        for name in sections or (n for n in Config.model_fields if n != "prices"):
+            if stage and name == "chat":
+                found["chat.backend"], found["chat.repairs"] = self.chat.backend, self.chat.repairs
+                found |= _rows("chat", self.chat.of(stage))
+            else:
+                found |= _rows(name, getattr(self, name))
         return found
 
     def to_toml(self) -> str:
         """The resolved configuration without secrets, as `run.toml` keeps it."""
         return tomli_w.dumps(_without_none(self.model_dump(mode="json")))
+
+
+def _rows(name: str, section: BaseModel) -> dict[str, Any]:
+    """A section's settings by dotted key, without those of transport at any depth."""
+    found: dict[str, Any] = {}
+    values = section.model_dump(mode="json")
+    for key, info in type(section).model_fields.items():
+        extra, value = info.json_schema_extra, getattr(section, key)
+        if isinstance(extra, dict) and extra.get("transport"):
+            continue
+        if isinstance(value, dict) and any(isinstance(v, BaseModel) for v in value.values()):
+            for part, inner in sorted(value.items()):
+                given = _rows(f"{name}.{key}.{part}", inner)
+                found |= {path: v for path, v in given.items() if v is not None}
+        elif not isinstance(value, dict) or value:
+            found[f"{name}.{key}"] = values[key]
+    return found
 
 
 def load_config(
@@ -191,6 +123,7 @@ def load_config(
     _merge(merged, deepcopy(dict(values or {})))
     for flag in flags:
         _merge(merged, _flag(flag))
+    _take_keys(merged, os.environ if environment is None else environment)
     return parse_config(merged)
 
 
@@ -229,6 +162,15 @@ def _environment(environment: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
+def _take_keys(merged: dict[str, Any], environment: Mapping[str, str]) -> None:
+    """Give each endpoint the key that it names a variable for."""
+    chat = merged.get("chat")
+    endpoints = chat.get("endpoints") if isinstance(chat, dict) else None
+    for endpoint in endpoints.values() if isinstance(endpoints, dict) else ():
+        if isinstance(endpoint, dict) and (name := endpoint.get("api_key_env")):
+            endpoint.setdefault("api_key", environment.get(str(name), ""))
+
+
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
@@ -240,15 +182,28 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 def _flag(flag: str) -> dict[str, Any]:
     key, equals, text = flag.partition("=")
-    section, dot, name = key.strip().partition(".")
-    if not (equals and dot and section and name):
-        # Not the whole flag: the value may be a key.
-        raise ConfigError(f"--set {key.strip()[:80]!r} is not of the form section.key=value")
+    # Not the whole flag in the message: the value may be a key.
+    odd = ConfigError(f"--set {key.strip()[:80]!r} is not of the form section.key=value")
+    try:
+        path = [*_path(tomllib.loads(f"{key.strip()} = 0"))]
+    except (tomllib.TOMLDecodeError, RecursionError):
+        raise odd from None
+    if not equals or len(path) < 2:
+        raise odd
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except (tomllib.TOMLDecodeError, RecursionError):
         value = text
-    return {section: {name: value}}
+    for name in reversed(path):
+        value = {name: value}
+    return dict(value)
+
+
+def _path(nested: Any) -> Iterator[str]:
+    """The names down to the only leaf, such as `chat`, `stages`, `dialogue`, `model`."""
+    while isinstance(nested, dict):
+        ((name, nested),) = nested.items()
+        yield name
 
 
 def _merge(into: dict[str, Any], other: Mapping[str, Any]) -> None:

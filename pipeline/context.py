@@ -1,6 +1,7 @@
 """What a stage is given besides its record: relatives, the model, pictures, rejects."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -10,13 +11,14 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from mcu import pictures, prompts
-from mcu.backends import ChatRequest, Hit, ImageRequest
+from mcu.backends import ChatRequest, Dispatch, Hit, ImageRequest
 from mcu.config import Config
 from mcu.contract import Stage
 from mcu.errors import Fault, Gone, Reject
 from mcu.family import Family
 from mcu.ids import digest, rng_of, seed_of, sha256
 from mcu.journal import Answer, UnitJournal
+from mcu.languages import language_name
 from mcu.parse import parse
 from mcu.records import Record
 from mcu.schema import schema_digest, schema_of
@@ -28,6 +30,14 @@ T = TypeVar("T")
 
 _SENTENCE = 300  # characters of a fault
 _QUOTED = 4_000  # characters of a bad reply that the model is shown again and a reject keeps
+# Finish reasons after which asking again is waste: the code of the reject, and what is said.
+_FINAL = {
+    "content_filter": ("filtered", "the provider's filter stopped the reply"),
+    "refusal": ("refused", "the model refused"),
+    "context_length": ("too_long", "the request is longer than the model's context"),
+    "length": ("cut_off", "the reply was cut off, at twice its usual length, too"),
+}
+_REFUSAL = re.compile(r"\W*(?:i'?m sorry|i am sorry|sorry|i can(?:'?t|not)|i (?:won't|am unable)|as an ai)", re.I)
 
 
 @dataclass
@@ -46,6 +56,11 @@ class Context:
     def config(self) -> Config:
         """The run's configuration."""
         return self.services.config
+
+    @property
+    def language(self) -> str:
+        """The English name of the language that this stage writes in."""
+        return language_name(str(self.config.chat.of(self.stage.name).language))
 
     def rng(self, name: str = "") -> Random:
         """A generator seeded from the run's seed, the stage, the input record and a name."""
@@ -103,12 +118,11 @@ class Context:
         history, last = messages, None
         for attempt in range(self.config.chat.repairs + 1):
             answer = await self._complete(prompt, reply, history, attempt)
+            if answer["finish"] == "length":
+                answer = await self._complete(prompt, reply, history, attempt, budget=2)
+            _refuse(answer)
             text = answer["text"]
             try:
-                if answer["finish"] == "content_filter":
-                    raise Reject("refused", "the provider's filter refused", text)
-                if answer["finish"] == "length":
-                    raise Fault("the reply was cut off at its longest allowed length; be briefer")
                 value = parse(text, reply)
                 self._check_safety(value)
                 last = value
@@ -120,34 +134,44 @@ class Context:
             history = [*messages, *_repair(text, _brief(failure))]
         if lenient and last is not None:
             return last
-        raise Reject("bad_reply" if text.strip() else "empty", _brief(failure), text)
+        code = "refused" if _REFUSAL.match(text) else "bad_reply" if text.strip() else "empty"
+        raise Reject(code, _brief(failure), text)
 
     async def _complete(
-        self, prompt: str, reply: type[BaseModel], messages: list[dict[str, str]], attempt: int
+        self,
+        prompt: str,
+        reply: type[BaseModel],
+        messages: list[dict[str, str]],
+        attempt: int,
+        budget: int = 1,
     ) -> Answer:
+        """One answer, from the journal or the model; `budget` times the usual reply budget."""
+        own = self.config.chat.of(self.stage.name)
         sampling = dict(prompts.load(prompt).sampling)
-        chat = self.config.chat
-        if chat.max_tokens:
-            sampling["max_tokens"] = chat.max_tokens
-        if chat.temperature is not None:
-            sampling["temperature"] = chat.temperature
+        usual = sampling["max_tokens"]
+        sampling |= {name: v for name in sampling if (v := getattr(own, name)) is not None}
+        sampling["max_tokens"] = budget * (own.max_tokens or usual)
         request = ChatRequest(
             messages=messages,
             schema_name=prompt,
             schema=schema_of(reply),
-            model=chat.model,
+            model=str(own.model),
             seed=seed_of(self.config.run.seed, self.stage.name, self.record.id, attempt),
+            reasoning_effort=own.reasoning_effort or "",
+            extra=own.extra or {},
             **sampling,  # type: ignore[arg-type]
         )
-
-        async def make() -> Answer:
-            async with self.services.limiter.hold((-self.stage.number, self.shard)):
-                answer = dict(vars(await self.services.chat.complete(request)))
-            self.services.meter.add(answer)
-            return answer
-
         content = {k: v for k, v in vars(request).items() if k != "schema"}
         key = digest(["chat", content, schema_digest(reply)])
+        dispatch = Dispatch(key, (-self.stage.number, self.shard), own.endpoints or ())
+        meter = self.services.meter
+        meter.asked += 1
+
+        async def make() -> Answer:
+            answer = dict(vars(await self.services.chat.complete(request, dispatch)))
+            meter.add(answer)
+            return answer
+
         return await self.journal.once(key, "chat", self.record.id, content, make)
 
     def _check_safety(self, value: BaseModel) -> None:
@@ -243,6 +267,12 @@ class Context:
         loop = asyncio.get_running_loop()
         job: Awaitable[Answer] = loop.run_in_executor(self.services.pool, work, *arguments)
         return await job
+
+
+def _refuse(answer: Answer) -> None:
+    """Raise Reject for an answer that no repair will mend."""
+    if (final := _FINAL.get(answer["finish"])) is not None:
+        raise Reject(*final, answer["text"])
 
 
 def _brief(fault: Fault) -> str:

@@ -45,7 +45,7 @@ def fingerprint(stage: Stage, stages: tuple[Stage, ...], config: Config) -> str:
         {
             "stage": [stage.name, stage.version],
             "prompts": {name: prompts.load(name).hash for name in ("repair", *stage.prompts)},
-            "settings": config.rows("run", *stage.uses),
+            "settings": config.rows("run", *stage.uses, stage=stage.name),
             "upstream": [fingerprint(s, stages, config) for s in stages if s.makes in needed],
         }
     )
@@ -75,6 +75,7 @@ class Engine:
         self._offered: set[Unit] = set()
         self._open: list[UnitRun] = []
         self._closing: list[UnitRun] = []
+        self._source: Source | None = None
         # Inputs under way, apart for stages that draw: a slow GPU must not keep the model waiting.
         # More than the calls in flight, for an input waits for its commit, too.
         self._running = {False: 0, True: 0}
@@ -105,7 +106,7 @@ class Engine:
             "fingerprint": self._prints[stage.name],
             "prompts": {name: prompts.load(name).hash for name in stage.prompts},
             "backends": {name: backend for name, backend in chosen.items() if backend},
-            "model": config.chat.model if "chat" in stage.uses else "",
+            "model": config.chat.of(stage.name).model if "chat" in stage.uses else "",
             "upstream": {u.stage.name: self._sums.get(u, "") for u in upstream},
         }
 
@@ -133,18 +134,26 @@ class Engine:
                     self._group.create_task(self._make_personas())
                 self._fill()
         except BaseExceptionGroup as group:
+            services.stop(_first(group))
             raise _first(group) from None
+        except BaseException as error:
+            services.stop(error)
+            raise
         finally:
             for run in self._open:
+                await run.journal.settle()
                 run.abandon()
+            if self._source:
+                await self._source.abandon()
             self._writer.close()
 
     async def _make_personas(self) -> None:
         stage = self._stages[0]
-        source = Source(
+        self._source = source = Source(
             stage, self._services, self._writer, self._origin(Unit(stage, 0)), self._persona_shard
         )
         await source.run()
+        self._source = None
 
     def _persona_shard(self, unit: Unit) -> None:
         # One that was done before an interruption was counted when the engine was made.
@@ -237,6 +246,7 @@ class Engine:
             return  # its last input and the engine both saw that it is complete
         self._open.remove(run)
         self._closing.append(run)
+        await run.journal.settle()
         # Syncing files takes long enough to hold up every other call.
         ending = asyncio.ensure_future(asyncio.to_thread(run.finish, self._origin(run.unit)))
         try:

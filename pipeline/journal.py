@@ -5,9 +5,11 @@ import json
 import queue
 import sqlite3
 import threading
+import time
 import zlib
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +17,13 @@ from mcu.errors import StoreError
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS answers (
-    key TEXT PRIMARY KEY, kind TEXT, record TEXT, request BLOB, answer BLOB,
-    model TEXT, prompt_tokens INTEGER, completion_tokens INTEGER
+    key TEXT PRIMARY KEY, kind TEXT, record TEXT, request BLOB, answer BLOB, model TEXT,
+    prompt_tokens INTEGER, completion_tokens INTEGER, cached_tokens INTEGER, usd REAL,
+    seconds REAL, ended REAL
 ) WITHOUT ROWID
 """
-_INSERT = "INSERT OR REPLACE INTO answers VALUES (?,?,?,?,?,?,?,?)"
+_INSERT = "INSERT OR REPLACE INTO answers VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
+TOTALS = ("calls", "prompt_tokens", "completion_tokens", "cached_tokens", "usd", "unpriced")
 
 Answer = dict[str, Any]
 _Entry = tuple[
@@ -106,6 +110,7 @@ class UnitJournal:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._database = _connect(path)
             self._database.execute(_SCHEMA)
+            _widen(self._database)
             self._database.execute("PRAGMA synchronous=FULL")
             self._reader = _connect(path)
             self._empty = not self._reader.execute("SELECT 1 FROM answers LIMIT 1").fetchone()
@@ -136,23 +141,29 @@ class UnitJournal:
         if (known := self._get(key)) is not None and good(known):
             self.replayed += 1
             return known
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._pending[key] = future
-        try:
-            answer = await make()
-            self._empty = False
-            await self._writer.commit(self, (key, kind, record, request, answer))
-        except BaseException as error:
-            if isinstance(error, asyncio.CancelledError):
-                future.cancel()
-            else:
-                future.set_exception(error)
-                future.exception()  # it is raised here as well; nobody else need have waited
-            raise
-        finally:
-            del self._pending[key]
-        future.set_result(answer)
+        task = asyncio.ensure_future(self._make((key, kind, record, request), make))
+        self._pending[key] = task
+        task.add_done_callback(partial(self._forget, key))
+        # A caller that is stopped does not take the call with it, which is paid for.
+        return await asyncio.shield(task)
+
+    async def _make(
+        self, head: tuple[str, str, str, Any], make: Callable[[], Awaitable[Answer]]
+    ) -> Answer:
+        answer = await make()
+        self._empty = False
+        await self._writer.commit(self, (*head, answer, time.time()))
         return answer
+
+    def _forget(self, key: str, task: asyncio.Task[Answer]) -> None:
+        del self._pending[key]
+        if not task.cancelled():
+            task.exception()  # whoever waited was told; nobody else need have
+
+    async def settle(self) -> None:
+        """Return once every answer under way is on disk, or failed."""
+        while self._pending:
+            await asyncio.wait(self._pending.values())
 
     def _get(self, key: str) -> Answer | None:
         if self._empty:
@@ -173,8 +184,8 @@ class UnitJournal:
             return error
         return None
 
-    def totals(self) -> dict[str, int]:
-        """Calls and tokens paid for this unit, over all interruptions."""
+    def totals(self) -> dict[str, Any]:
+        """Calls, tokens and dollars paid for this unit, over all interruptions."""
         return _totals(self._reader)
 
     def close(self, keep: bool = True) -> None:
@@ -190,25 +201,36 @@ class UnitJournal:
                 path.unlink(missing_ok=True)
 
 
-def read_totals(path: Path) -> dict[str, int]:
-    """Calls and tokens in a journal that may be in use by another process."""
+def read_totals(path: Path) -> dict[str, Any]:
+    """Calls, tokens and dollars in a journal that may be in use by another process."""
+    nothing = dict.fromkeys(TOTALS, 0)
     if not path.is_file():
-        return {"calls": 0, "prompt_tokens": 0, "completion_tokens": 0}
+        return nothing
     database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
     try:
         return _totals(database)
     except sqlite3.Error:
-        return {"calls": 0, "prompt_tokens": 0, "completion_tokens": 0}
+        return nothing
     finally:
         database.close()
 
 
-def _totals(database: sqlite3.Connection) -> dict[str, int]:
+def _totals(database: sqlite3.Connection) -> dict[str, Any]:
+    """`unpriced` counts the calls whose price nobody knows; they are no part of `usd`."""
     row = database.execute(
-        "SELECT count(*), total(prompt_tokens), total(completion_tokens) FROM answers "
-        "WHERE kind = 'chat'"
+        "SELECT count(*), total(prompt_tokens), total(completion_tokens), total(cached_tokens), "
+        "total(usd), count(*) - count(usd) FROM answers WHERE kind = 'chat'"
     ).fetchone()
-    return dict(zip(("calls", "prompt_tokens", "completion_tokens"), map(int, row), strict=True))
+    found = dict(zip(TOTALS, row, strict=True))
+    return {name: value if name == "usd" else int(value) for name, value in found.items()}
+
+
+def _widen(database: sqlite3.Connection) -> None:
+    """Add the columns that a journal of an earlier version lacks."""
+    known = {row[1] for row in database.execute("PRAGMA table_info(answers)")}
+    for name in ("cached_tokens", "usd", "seconds", "ended"):
+        if name not in known:
+            database.execute(f"ALTER TABLE answers ADD COLUMN {name} REAL")
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -220,9 +242,10 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 def _packed(row: tuple[Any, ...]) -> tuple[Any, ...]:
     """The columns of a row, made in the writer's thread, where compressing holds up nobody."""
-    key, kind, record, request, answer = row
-    tokens = (answer.get("prompt_tokens", 0), answer.get("completion_tokens", 0))
-    return key, kind, record, _pack(request), _pack(answer), answer.get("model", ""), *tokens
+    key, kind, record, request, answer, ended = row
+    tokens = [answer.get(f"{name}_tokens", 0) for name in ("prompt", "completion", "cached")]
+    facts = (*tokens, answer.get("usd"), answer.get("seconds", 0.0), ended)
+    return key, kind, record, _pack(request), _pack(answer), answer.get("model", ""), *facts
 
 
 def _pack(value: Any) -> bytes:

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from pathlib import Path
 from typing import Any, TypeVar
 
+from mcu.budget import Budget
 from mcu.config import Config, read_config
 from mcu.contract import Stage
 from mcu.engine import Engine
@@ -137,7 +138,7 @@ class Run:
         if engine.pending:
             # Stage 1 makes all shards at once, whichever are asked for.
             alone = self._lock("personas", 0, 1) if engine.makes_personas else nullcontext()
-            services = Services(self.config, self.store)
+            services = Services(self.config, self.store, self._budget())
             try:
                 services.open({use for stage in chosen for use in stage.uses})
                 with alone, watch(engine, services) if watch else nullcontext():
@@ -153,6 +154,13 @@ class Run:
                     "no episode survived, so that there is nothing to release; "
                     "`mcu status` counts the rejects by reason"
                 )
+
+    def _budget(self) -> Budget:
+        """What may still be spent: the cap counts all that the run has cost so far."""
+        from mcu.status import status
+
+        cap = self.config.run.max_usd
+        return Budget(cap, status(self)["usd"] or 0.0) if cap else Budget()
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

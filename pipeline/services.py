@@ -10,8 +10,9 @@ from typing import Any
 from PIL import Image
 
 from mcu.backends import Chat, FaceCheck, ImageGenerator, Safety, Search, build
+from mcu.budget import Budget
 from mcu.config import Config
-from mcu.limits import Limiter
+from mcu.errors import Incomplete, McuError
 from mcu.store import Store
 
 
@@ -22,23 +23,30 @@ class Meter:
     calls: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cached_tokens: int = 0
+    usd: float = 0.0
+    unpriced: int = 0
+    asked: int = 0  # more than calls: of the journal, in flight, or waiting
 
     def add(self, answer: Mapping[str, Any]) -> None:
         """Count one finished call."""
         self.calls += 1
         self.prompt_tokens += answer["prompt_tokens"]
         self.completion_tokens += answer["completion_tokens"]
+        self.cached_tokens += answer["cached_tokens"]
+        self.usd += answer["usd"] or 0.0
+        self.unpriced += answer["usd"] is None
 
 
 class Services:
     """Everything outside a stage, opened once a process, and only what the stages use."""
 
-    def __init__(self, config: Config, store: Store) -> None:
+    def __init__(self, config: Config, store: Store, budget: Budget | None = None) -> None:
         self.config = config
         self.store = store
-        self.limiter = Limiter(config.chat.max_in_flight)
         self.pool = ThreadPoolExecutor(config.image.workers, thread_name_prefix="pictures")
         self.meter = Meter()
+        self.budget = budget or Budget()
         self._chat: Chat | None = None
 
     def open(self, uses: Iterable[str]) -> None:
@@ -57,7 +65,7 @@ class Services:
     def chat(self) -> Chat:
         """The language model."""
         if self._chat is None:
-            self._chat = build.open_chat(self.config)
+            self._chat = build.open_chat(self.config, self.budget)
         return self._chat
 
     @cached_property
@@ -86,6 +94,13 @@ class Services:
         if self.faces is None:
             return 1
         return self.faces.count(Image.open(io.BytesIO(image)))
+
+    def stop(self, error: BaseException) -> None:
+        """Begin no call any more, because of an error; those in flight are waited for by others."""
+        if self._chat is not None:
+            reason = error if isinstance(error, McuError) else Incomplete("the run was stopped")
+            self._chat.stop(reason)
+        self.pool.shutdown(wait=False, cancel_futures=True)
 
     async def close(self) -> None:
         """Give connections and threads back."""

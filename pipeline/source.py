@@ -41,7 +41,7 @@ class Source:
         self._shard = 0
         self._kept = 0
         self._inputs = 0
-        self._counted: dict[str, int] = {}
+        self._counted: dict[str, Any] = {}
 
     async def run(self) -> None:
         """Fill every shard; each is committed, and reported, as soon as it is full.
@@ -61,9 +61,14 @@ class Source:
                 self._commit()
         except BaseException:
             self._output.abandon()
-            self._journal.close()  # whatever is paid for stays
             raise
+        await self._journal.settle()
         self._journal.close(self._config.chat.keep_replies)
+
+    async def abandon(self) -> None:
+        """Close after a failure, here or elsewhere; whatever is paid for stays."""
+        await self._journal.settle()
+        self._journal.close()
 
     def _take(self, rows: list[bytes], losses: list[dict[str, str]]) -> None:
         """Add what one seed gave, up to as many personas as are asked for."""

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from mcu.errors import ConfigError
-from mcu.journal import read_totals
+from mcu.journal import TOTALS, read_totals
 from mcu.run import Run
 from mcu.store import Unit
 
-_COUNTS = ("calls", "prompt_tokens", "completion_tokens")
 
 
 def status(run: Run) -> dict[str, Any]:
@@ -21,7 +20,7 @@ def status(run: Run) -> dict[str, Any]:
     """
     from mcu.stages import STAGES
 
-    total: Counter[str] = Counter(dict.fromkeys((*_COUNTS, "repeated"), 0))
+    total: Counter[str] = Counter(dict.fromkeys((*TOTALS, "repeated"), 0))
     stages = []
     # What is paid for a unit under way is in its journal alone; the shards of stage 1 share one.
     unfinished: set[Path] = set()
@@ -39,7 +38,7 @@ def status(run: Run) -> dict[str, Any]:
             done += 1
             records += mark["records"]
             rejects.update(mark["rejects"])
-            paid.setdefault(journal, Counter()).update({key: mark[key] for key in _COUNTS})
+            paid.setdefault(journal, Counter()).update({key: mark.get(key, 0) for key in TOTALS})
             total["repeated"] += mark["replayed"]
         stages.append(
             {
@@ -53,6 +52,8 @@ def status(run: Run) -> dict[str, Any]:
         )
     for path in unfinished | paid.keys():
         total.update(read_totals(path) if path in unfinished else paid[path])
+    if total.pop("unpriced"):
+        total["usd"] = None  # part of it is not known
     return {
         "name": run.root.name,
         "folder": str(run.root),
@@ -60,7 +61,6 @@ def status(run: Run) -> dict[str, Any]:
         "reason": run.state.get("reason", ""),
         "episodes": run.config.run.episodes,
         **total,
-        "usd": 0.0 if run.config.chat.backend == "scripted" else None,
         "seconds": run.state.get("seconds", 0.0),
         "stages": stages,
     }

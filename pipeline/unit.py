@@ -54,7 +54,7 @@ class Output:
         self.records += len(records)
         self.lost.update(loss["code"] for loss in losses)
 
-    def finish(self, origin: dict[str, Any], inputs: int, counts: dict[str, int]) -> None:
+    def finish(self, origin: dict[str, Any], inputs: int, counts: dict[str, Any]) -> None:
         """Put the files in place, then the mark, which begins with what the rows come from."""
         self._stack.close()
         stage = self.unit.stage

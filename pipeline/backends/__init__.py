@@ -6,6 +6,8 @@ from typing import Any, Literal, Protocol
 
 from PIL.Image import Image
 
+from mcu.errors import McuError
+
 
 @dataclass(frozen=True)
 class ChatRequest:
@@ -21,24 +23,69 @@ class ChatRequest:
     frequency_penalty: float = 0.0
     presence_penalty: float = 0.0
     max_tokens: int = 2048
+    reasoning_effort: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Dispatch:
+    """How a request travels: nothing in it can change the answer.
+
+    Attributes:
+        key: the hash under which the journal keeps the answer.
+        priority: lower goes first, see `Unit.priority`.
+        endpoints: names of the servers that may answer; empty for all.
+    """
+
+    key: str = ""
+    priority: tuple[int, int] = (0, 0)
+    endpoints: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class ChatReply:
-    """What the model wrote; `finish` is the provider's finish reason."""
+    """What the model wrote, and what it cost.
+
+    Attributes:
+        finish: the provider's finish reason; `refusal` and `context_length` are ours.
+        cached_tokens: the part of `prompt_tokens` that the provider's prompt cache held.
+        usd: dollars; None when nobody knows the model's price.
+        tier: `batch`, or the service tier that the provider tells.
+        endpoint: name of the server that answered.
+        seconds: of the call that succeeded; nothing of waiting before it.
+    """
 
     text: str
     finish: str = "stop"
     model: str = ""
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cached_tokens: int = 0
+    usd: float | None = None
+    tier: str = ""
+    endpoint: str = ""
+    seconds: float = 0.0
 
 
 class Chat(Protocol):
     """A language model."""
 
-    async def complete(self, request: ChatRequest) -> ChatReply:
-        """Answer one request; raises Reject when it cannot, BackendError when nobody could."""
+    async def complete(self, request: ChatRequest, dispatch: Dispatch) -> ChatReply:
+        """Answer one request.
+
+        Raises:
+            Reject: this one cannot be answered.
+            BackendError: none can: key, model, quota.
+            Incomplete: the next call could pass `run.max_usd`.
+        """
+        ...
+
+    def stop(self, error: McuError) -> None:
+        """Begin no call any more; those in flight go on, those waiting get the error."""
+        ...
+
+    def load(self) -> str:
+        """A few words on how busy it is, for the progress display; empty when there are none."""
         ...
 
     async def close(self) -> None:

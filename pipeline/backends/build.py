@@ -4,21 +4,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mcu.backends import Chat, FaceCheck, ImageGenerator, Safety, Search
+from mcu.budget import Budget
 from mcu.config import Config
 
 if TYPE_CHECKING:
     from mcu.indexes.search import FaissIndex
 
 
-def open_chat(config: Config) -> Chat:
-    """The language model of a configuration."""
+def open_chat(config: Config, budget: Budget) -> Chat:
+    """The language model of a configuration, which spends no more than the budget has."""
     if config.chat.backend == "scripted":
         from mcu.backends.scripted import Scripted
 
         return Scripted()
     from mcu.backends.openai import OpenAIChat
 
-    return OpenAIChat(config.chat)
+    return OpenAIChat(config, budget)
 
 
 def open_index(name: str) -> "FaissIndex":

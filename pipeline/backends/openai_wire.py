@@ -1,6 +1,9 @@
 """What goes over the wire of the `openai` backend: requests to JSON bodies, answers to replies."""
 
 import json
+import math
+import re
+from collections.abc import Container
 from typing import Any
 
 from mcu.backends import ChatReply, ChatRequest
@@ -8,24 +11,70 @@ from mcu.backends import ChatReply, ChatRequest
 MODES = ("json_schema", "json_object", "text")
 _PENALTIES = ("frequency_penalty", "presence_penalty")
 _MOST_TOKENS = 2**31
+_REASONING = re.compile(r"(?:o[134]|gpt-5)(?!.*chat)")
+# What such models refuse.
+_FIXED = frozenset({"max_tokens", "temperature", "top_p", *_PENALTIES})
+# Tokens that a model may think in before it writes, on top of the reply's own budget.
+_THOUGHT = {"none": 0, "minimal": 1024, "low": 4096, "": 16384, "medium": 16384, "high": 32768}
+_MOST_THOUGHT = 65536
+_BYTES_A_TOKEN = 3  # fewer than any language's mean, so that a price is never set too low
+_A_MESSAGE = 16  # tokens of a message's own marks
 
 
-def arguments_of(request: ChatRequest, mode: int) -> dict[str, Any]:
-    """The body of a request; `mode` is the place in MODES of the form of structured output."""
+def refused_by(model: str) -> frozenset[str]:
+    """The settings that a model is known to refuse: reasoning models take no sampling."""
+    return _FIXED if _reasons(model) else frozenset()
+
+
+def _reasons(model: str) -> bool:
+    return _REASONING.match(model.rpartition("/")[2]) is not None
+
+
+def budget_of(request: ChatRequest) -> int:
+    """Most tokens that may be written, thoughts of a reasoning model included."""
+    if not (_reasons(request.model) or request.reasoning_effort):
+        return request.max_tokens
+    return request.max_tokens + _THOUGHT.get(request.reasoning_effort, _MOST_THOUGHT)
+
+
+def prompt_of(request: ChatRequest) -> int:
+    """Tokens of the prompt, at most, but for models with a tokenizer of single bytes."""
+    texts = [text for message in request.messages for text in message.values()]
+    size = sum(len(text) if text.isascii() else len(text.encode("utf-8", "replace")) for text in texts)
+    return (size + schema_size(request)) // _BYTES_A_TOKEN + _A_MESSAGE * len(request.messages)
+
+
+def schema_size(request: ChatRequest) -> int:
+    """Bytes of the reply's schema, which providers put into the prompt."""
+    return len(json.dumps(request.schema))
+
+
+def arguments_of(
+    request: ChatRequest, mode: int, dropped: Container[str] = (), tier: str = ""
+) -> dict[str, Any]:
+    """The body of a request, without the settings that the server was found to refuse.
+
+    `mode` is the place in MODES of the form of structured output.
+    """
     messages = [
         {name: text.encode("utf-8", "replace").decode() for name, text in message.items()}
         for message in request.messages
     ]
-    arguments: dict[str, Any] = {
-        "model": request.model,
+    settings: dict[str, Any] = {
         "seed": request.seed,
         "temperature": request.temperature,
         "top_p": request.top_p,
-        "max_tokens": request.max_tokens,
+        "max_tokens": budget_of(request),
+        **{name: value for name in _PENALTIES if (value := getattr(request, name))},
     }
-    for name in _PENALTIES:
-        if value := getattr(request, name):
-            arguments[name] = value
+    if request.reasoning_effort:
+        settings["reasoning_effort"] = request.reasoning_effort
+    arguments = {"model": request.model}
+    arguments |= {name: value for name, value in settings.items() if name not in dropped}
+    if "max_tokens" in dropped and "max_completion_tokens" not in dropped:
+        arguments["max_completion_tokens"] = settings["max_tokens"]
+    if tier:
+        arguments["service_tier"] = tier
     if MODES[mode] == "json_schema":
         schema = {"name": request.schema_name, "schema": request.schema, "strict": True}
         arguments["response_format"] = {"type": "json_schema", "json_schema": schema}
@@ -35,11 +84,13 @@ def arguments_of(request: ChatRequest, mode: int) -> dict[str, Any]:
         messages[0] = {**messages[0], "content": head}
         if MODES[mode] == "json_object":
             arguments["response_format"] = {"type": "json_object"}
-    return {**arguments, "messages": messages}
+    return {**arguments, "messages": messages, **request.extra}
 
 
 def reply_of(answer: Any) -> ChatReply:
     """What the server sent as a reply; nothing in it can be trusted to have its type.
+
+    `usd` is what the server says that the call cost, which some do.
 
     Raises:
         ValueError: it is not a chat completion at all.
@@ -47,15 +98,20 @@ def reply_of(answer: Any) -> ChatReply:
     try:
         choice, usage = answer["choices"][0], answer.get("usage")
         text, refusal = choice["message"].get("content"), choice["message"].get("refusal")
-        finish, model = choice.get("finish_reason"), answer.get("model")
+        finish, model, tier = choice.get("finish_reason"), answer.get("model"), answer.get("service_tier")
     except (AttributeError, IndexError, KeyError, TypeError):
         raise ValueError("not a chat completion") from None
+    usage = usage if isinstance(usage, dict) else {}
+    prompt = _count(usage, "prompt_tokens")
     return ChatReply(
         text=_text(text) or _text(refusal),
-        finish="content_filter" if refusal else finish if isinstance(finish, str) else "stop",
+        finish="refusal" if _text(refusal) else finish if isinstance(finish, str) else "stop",
         model=_text(model),
-        prompt_tokens=_count(usage, "prompt_tokens"),
+        prompt_tokens=prompt,
         completion_tokens=_count(usage, "completion_tokens"),
+        cached_tokens=min(_count(usage.get("prompt_tokens_details"), "cached_tokens"), prompt),
+        usd=_dollars(usage.get("cost")),
+        tier=_text(tier),
     )
 
 
@@ -67,3 +123,8 @@ def _text(value: object) -> str:
 def _count(usage: object, name: str) -> int:
     value = usage.get(name) if isinstance(usage, dict) else 0
     return value if isinstance(value, int) and 0 <= value < _MOST_TOKENS else 0
+
+
+def _dollars(value: object) -> float | None:
+    good = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if good and 0 <= value < math.inf else None  # type: ignore[arg-type,operator]

@@ -11,7 +11,8 @@ from mcu.author.events import events
 from mcu.author.grammar import Voice
 from mcu.author.plan import plan
 from mcu.author.sheet import RELATIONS, Sheet, Value, episode, library, voice
-from mcu.backends import ChatReply, ChatRequest
+from mcu.backends import ChatReply, ChatRequest, Dispatch
+from mcu.errors import McuError
 from mcu.ids import rng_of
 
 _CHARACTERS_A_TOKEN = 4
@@ -24,7 +25,7 @@ _TASK = re.compile(r"Task: (\w+)")
 class Scripted:
     """A chat backend whose answers depend on the request alone."""
 
-    async def complete(self, request: ChatRequest) -> ChatReply:
+    async def complete(self, request: ChatRequest, dispatch: Dispatch) -> ChatReply:
         """Answer one request at once."""
         text = answer(request.messages, request.seed)
         asked = sum(len(_content(message)) for message in request.messages)
@@ -33,7 +34,15 @@ class Scripted:
             model=request.model,
             prompt_tokens=-(-asked // _CHARACTERS_A_TOKEN),
             completion_tokens=-(-len(text) // _CHARACTERS_A_TOKEN),
+            usd=0.0,
         )
+
+    def stop(self, error: McuError) -> None:
+        """Nothing is ever in flight."""
+
+    def load(self) -> str:
+        """It is never busy."""
+        return ""
 
     async def close(self) -> None:
         """Nothing is open."""

@@ -1,0 +1,97 @@
+"""Which call goes next, and to which server: the later a stage, the sooner its turn."""
+
+import asyncio
+import heapq
+import math
+import time
+from collections.abc import Iterable
+from itertools import count
+
+from mcu.errors import McuError
+from mcu.limits import Lane, Ticket
+
+Priority = tuple[int, int]
+_Waiting = tuple[Priority, int, int, asyncio.Future[Ticket]]
+
+
+class Flow:
+    """Lets calls onto lanes by priority, then arrival; each goes where most places are free."""
+
+    def __init__(self) -> None:
+        self._queues: dict[tuple[Lane, ...], list[_Waiting]] = {}
+        self._arrivals = count()
+        self._refused: McuError | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self.stopped = asyncio.Event()
+
+    async def enter(self, lanes: tuple[Lane, ...], priority: Priority, tokens: int = 0) -> Ticket:
+        """Wait for a place on one of the lanes; lower priorities are let in first.
+
+        Raises:
+            McuError: what `stop` was given: nothing begins any more.
+        """
+        if self._refused is not None:
+            raise self._refused
+        queue = self._queues.setdefault(lanes, [])
+        if not queue and (lane := _free(lanes, now := time.monotonic())):
+            return lane.start(now, tokens)
+        turn: asyncio.Future[Ticket] = asyncio.get_running_loop().create_future()
+        heapq.heappush(queue, (priority, next(self._arrivals), tokens, turn))
+        self.pump()
+        try:
+            return await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled() and turn.exception() is None:
+                ticket = turn.result()
+                ticket.lane.answered(ticket, time.monotonic(), 0)
+                self.pump()
+            raise
+
+    def stop(self, error: McuError) -> None:
+        """Let nothing in any more: those waiting, and those to come, get the error."""
+        if self._refused is not None:
+            return
+        self._refused = error
+        self.stopped.set()
+        if self._timer:
+            self._timer.cancel()
+        for queue in self._queues.values():
+            for *_, turn in queue:
+                if not turn.done():
+                    turn.set_exception(error)
+            queue.clear()
+
+    def pump(self) -> None:
+        """Let in whoever can be; called whenever a call has ended."""
+        now = time.monotonic()
+        while best := min(self._startable(now), default=None):
+            (priority, arrival, tokens, turn), lanes = best
+            heapq.heappop(self._queues[lanes])
+            lane = _free(lanes, now)
+            if lane is not None:
+                turn.set_result(lane.start(now, tokens))
+        self._wake_at(now)
+
+    def _startable(self, now: float) -> Iterable[tuple[_Waiting, tuple[Lane, ...]]]:
+        """The first of every queue that a lane is free for."""
+        for lanes, queue in self._queues.items():
+            while queue and queue[0][3].done():
+                heapq.heappop(queue)
+            if queue and _free(lanes, now):
+                yield queue[0], lanes
+
+    def _wake_at(self, now: float) -> None:
+        """Come back when a lane opens by itself: after a pause, or as its limit grows."""
+        waits = [lane.wait(now) for lanes, q in self._queues.items() if q for lane in lanes]
+        delay = min(waits, default=math.inf)
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+        if math.isfinite(delay):
+            self._timer = asyncio.get_running_loop().call_later(max(delay, 0.001), self.pump)
+
+
+def _free(lanes: Iterable[Lane], now: float) -> Lane | None:
+    """The lane that a call may start on now, with the most free places."""
+    ready = [lane for lane in lanes if lane.wait(now) <= 0]
+    return max(ready, key=lambda lane: lane.free, default=None)
