@@ -18,6 +18,8 @@ from typing import Any
 from openai import AsyncOpenAI, DefaultAioHttpClient
 
 from common import call, mcu, raise_file_limit, say, simulator
+from mcu.backends import ChatRequest
+from mcu.backends.openai_wire import arguments_of, refused_by
 from mcu.schema import schema_of
 from mcu.stages.album import Album
 from mcu.stages.commonsense import Inferences
@@ -32,7 +34,9 @@ REPLIES = {
     "album": Album,
     "dialogue": Script,
 }
-CASES = ((64, 0.90), (256, 0.80))
+# In flight, seconds of latency, episodes, lowest ratio.
+CASES = ((64, 0.1, 600, 0.92), (256, 0.1, 3_000, 0.85), (1024, 1.0, 4_000, 0.85))
+_MOST_MEGABYTES = 250  # of the first case
 
 
 def main() -> None:
@@ -43,17 +47,17 @@ def main() -> None:
     options = parser.parse_args()
     raise_file_limit()
     failed = False
-    for in_flight, bar in CASES:
-        episodes = options.episodes or (40 if options.smoke else 12 * in_flight)
+    for in_flight, latency, episodes, bar in CASES:
+        episodes = options.episodes or (40 if options.smoke else episodes)
         with tempfile.TemporaryDirectory() as name:
-            ratio = measure(Path(name), in_flight, episodes)
-        failed |= ratio < bar
+            ratio, megabytes = measure(Path(name), in_flight, latency, episodes)
+        failed |= ratio < bar or (in_flight == CASES[0][0] and megabytes > _MOST_MEGABYTES)
     raise SystemExit(int(failed and not options.smoke))
 
 
-def measure(folder: Path, in_flight: int, episodes: int) -> float:
-    """The ratio of the two rates."""
-    with simulator(folder, "--latency", "0.1") as url:
+def measure(folder: Path, in_flight: int, latency: float, episodes: int) -> tuple[float, float]:
+    """The ratio of the two rates, and mcu's peak memory in megabytes."""
+    with simulator(folder, "--latency", str(latency)) as url:
         mcu(
             *("run", "--profile", "openai", "--stages", "1", "--episodes", str(episodes)),
             *settings(url, in_flight),
@@ -61,7 +65,7 @@ def measure(folder: Path, in_flight: int, episodes: int) -> float:
         )
         for stages in ("2", "3-7"):
             call(url, "/reset", "POST")
-            mcu(
+            _, kilobytes = mcu(
                 *("run", "--profile", "openai", "--stages", stages, "--episodes", str(episodes)),
                 *settings(url, in_flight),
                 cwd=folder,
@@ -72,10 +76,10 @@ def measure(folder: Path, in_flight: int, episodes: int) -> float:
         bare = asyncio.run(bare_client(url, in_flight, bodies))
     ratio = ours / bare
     say(
-        f"{in_flight:>4} in flight, 100 ms, {len(bodies)} calls: mcu {ours:.0f} calls/s, "
-        f"bare client {bare:.0f} calls/s, ratio {ratio:.2f}"
+        f"{in_flight:>4} in flight, {latency:g} s, {len(bodies)} calls: mcu {ours:.0f} calls/s, "
+        f"bare client {bare:.0f} calls/s, ratio {ratio:.2f}, peak {kilobytes / 1000:.0f} MB"
     )
-    return ratio
+    return ratio, kilobytes / 1000
 
 
 def settings(url: str, in_flight: int) -> tuple[str, ...]:
@@ -92,11 +96,9 @@ def requests(journals: Path) -> list[dict[str, Any]]:
     for path in sorted(journals.glob("s[3-7]_*.sqlite")):
         database = sqlite3.connect(path)
         for (blob,) in database.execute("SELECT request FROM answers WHERE kind = 'chat'"):
-            body = json.loads(zlib.decompress(blob))
-            name = body.pop("schema_name")
-            schema = {"name": name, "schema": schema_of(REPLIES[name]), "strict": True}
-            body["response_format"] = {"type": "json_schema", "json_schema": schema}
-            found.append(body)
+            asked = json.loads(zlib.decompress(blob))
+            request = ChatRequest(schema=schema_of(REPLIES[asked["schema_name"]]), **asked)
+            found.append(arguments_of(request, 0, refused_by(request.model)))
         database.close()
     return found
 

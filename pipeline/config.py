@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import tomli_w
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from mcu.errors import ConfigError
 from mcu.prices import Price
@@ -28,6 +28,7 @@ from mcu.sections import (
 
 PROFILES = ("offline", "openai")
 
+
 class Config(Section):
     """One run's whole configuration."""
 
@@ -39,7 +40,7 @@ class Config(Section):
     web: WebSection = WebSection()
     checks: ChecksSection = ChecksSection()
     release: ReleaseSection = ReleaseSection()
-    prices: dict[str, Price] = {}
+    prices: dict[str, Price] = Field({}, description="In place of the table's, by model.")
 
     @property
     def personas(self) -> int:

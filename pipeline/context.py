@@ -37,7 +37,9 @@ _FINAL = {
     "context_length": ("too_long", "the request is longer than the model's context"),
     "length": ("cut_off", "the reply was cut off, at twice its usual length, too"),
 }
-_REFUSAL = re.compile(r"\W*(?:i'?m sorry|i am sorry|sorry|i can(?:'?t|not)|i (?:won't|am unable)|as an ai)", re.I)
+_REFUSAL = re.compile(
+    r"\W*(?:i'?m sorry|i am sorry|sorry|i can(?:'?t|not)|i (?:won't|am unable)|as an ai)", re.I
+)
 
 
 @dataclass
@@ -148,7 +150,7 @@ class Context:
         """One answer, from the journal or the model; `budget` times the usual reply budget."""
         own = self.config.chat.of(self.stage.name)
         sampling = dict(prompts.load(prompt).sampling)
-        usual = sampling["max_tokens"]
+        usual = sampling.get("max_tokens", ChatRequest.max_tokens)
         sampling |= {name: v for name in sampling if (v := getattr(own, name)) is not None}
         sampling["max_tokens"] = budget * (own.max_tokens or usual)
         request = ChatRequest(
@@ -165,9 +167,10 @@ class Context:
         key = digest(["chat", content, schema_digest(reply)])
         dispatch = Dispatch(key, (-self.stage.number, self.shard), own.endpoints or ())
         meter = self.services.meter
-        meter.asked += 1
+        meter.replayed += 1
 
         async def make() -> Answer:
+            meter.replayed -= 1  # so it was not in the journal
             answer = dict(vars(await self.services.chat.complete(request, dispatch)))
             meter.add(answer)
             return answer

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from mcu import prompts
+from mcu import prompts, room
 from mcu.config import Config
 from mcu.contract import Stage
 from mcu.errors import Incomplete
@@ -20,7 +20,6 @@ from mcu.store import Store, Unit
 from mcu.unit import UnitRun
 
 _JUDGED_FROM = 20  # rows of a stage before its share of rejects can stop the run
-_MOST_OPEN = 8  # units of one stage at once: each takes a dozen file descriptors
 
 
 @dataclass
@@ -76,11 +75,10 @@ class Engine:
         self._open: list[UnitRun] = []
         self._closing: list[UnitRun] = []
         self._source: Source | None = None
-        # Inputs under way, apart for stages that draw: a slow GPU must not keep the model waiting.
-        # More than the calls in flight, for an input waits for its commit, too.
+        # Inputs under way, apart for stages that draw.
         self._running = {False: 0, True: 0}
-        in_flight = config.chat.max_in_flight
-        self._slots = {False: 2 * in_flight, True: max(8, in_flight // 4)}
+        self._slots = {False: room.inputs(config), True: room.drawn(config)}
+        self._most_open = room.units(config, len(stages))
         self.tally = {stage.name: Tally() for stage in stages}
         for stage in stages:
             for shard in shards:
@@ -186,7 +184,7 @@ class Engine:
         """The ready unit that is first in priority, of a stage with few open."""
         opened = Counter(run.unit.stage for run in (*self._open, *self._closing))
         for stage in reversed(self._stages):
-            if stage.draws is draws and self._ready[stage] and opened[stage] < _MOST_OPEN:
+            if stage.draws is draws and self._ready[stage] and opened[stage] < self._most_open:
                 return Unit(stage, self._ready[stage][0])
         return None
 

@@ -65,7 +65,7 @@ class Flow:
         """Let in whoever can be; called whenever a call has ended."""
         now = time.monotonic()
         while best := min(self._startable(now), default=None):
-            (priority, arrival, tokens, turn), lanes = best
+            (_, _, tokens, turn), lanes = best
             heapq.heappop(self._queues[lanes])
             lane = _free(lanes, now)
             if lane is not None:

@@ -8,7 +8,7 @@ import threading
 import time
 import zlib
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -206,13 +206,35 @@ def read_totals(path: Path) -> dict[str, Any]:
     nothing = dict.fromkeys(TOTALS, 0)
     if not path.is_file():
         return nothing
-    database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
     try:
-        return _totals(database)
+        with _reading(path) as database:
+            return _totals(database)
     except sqlite3.Error:
         return nothing
-    finally:
-        database.close()
+
+
+def read_answers(path: Path, record: str) -> list[tuple[Answer, Answer, float]]:
+    """The requests and answers of one input record's model calls, and when they were answered.
+
+    In that order. The journal may be in use by another process.
+
+    Raises:
+        StoreError: the journal cannot be read.
+    """
+    query = (
+        "SELECT request, answer, ended FROM answers WHERE kind = 'chat' AND record = ? "
+        "ORDER BY ended"
+    )
+    try:
+        with _reading(path) as database:
+            rows = database.execute(query, (record,)).fetchall()
+        return [(_unpack(asked), _unpack(answer), ended or 0.0) for asked, answer, ended in rows]
+    except (sqlite3.Error, zlib.error, ValueError) as error:
+        raise StoreError(f"the journal {path} cannot be read: {error}") from error
+
+
+def _reading(path: Path) -> closing[sqlite3.Connection]:
+    return closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True))
 
 
 def _totals(database: sqlite3.Connection) -> dict[str, Any]:

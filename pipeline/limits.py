@@ -5,38 +5,38 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-_FIRST = 16  # calls in flight once the first, which goes alone, was answered
+_FIRST = 8  # calls in flight once the first, which goes alone, was answered
 _ALONE = 0.25  # seconds that the first call is alone at most: a refusal for good comes sooner
 _DOUBLING = 0.15  # seconds in which the limit doubles while nothing is refused
 _TICK = 0.01  # seconds between two steps of that growth
 _CUT = 0.7  # what is left of the limit when the server takes fewer calls than it did
 _NEAR = 0.9  # a refusal this near to the wall says that the wall is right, not that it fell
-_ROUNDS = 4  # of the limit, at most, between two attempts at one call more
+# Between two attempts at one call more: at most so many rounds of the limit, or so many answers.
+_ROUNDS, _ANSWERS = 4, 32
 _OVERLOADED = 0.1  # share of time-outs that says so; some calls time out on any server
-_REFUSED = 3  # refusals in a row since the last cut, after which all calls wait
 _FAILURES = 5  # in a row, after which a server is left alone for a while
-_PAUSE = 1.0  # seconds, when the server does not say how long
+_PAUSE, _LONGEST_PAUSE = 0.25, 8.0  # seconds, doubled, when the server does not say how long
 _LONGEST = 60.0
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)?")
 _SECONDS = {"ms": 1e-3, "": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 class Bucket:
-    """Requests or tokens a minute, refilled steadily; a call may start while any are left."""
+    """Requests or tokens a minute, refilled steadily; a call may start while one is left."""
 
     def __init__(self, per_minute: float = 0.0) -> None:
         self._own = self._rate = per_minute / 60
         self._size = max(self._rate, 1.0)  # a second's worth may go at once
         self._level = self._size if per_minute else math.inf
-        self._at = 0.0
+        self._at = math.inf
         self.taken = 0.0
 
     def wait(self, now: float) -> float:
         """Seconds until a call may start."""
         self._refill(now)
-        if self._level > 0:
+        if self._level >= 1:
             return 0.0
-        return min(-self._level / self._rate + _TICK, _LONGEST)
+        return min((1 - self._level) / self._rate + _TICK / 10, _LONGEST)
 
     def take(self, amount: float) -> None:
         """Count what a call will take, or more or less of it once that is known."""
@@ -67,7 +67,8 @@ class Bucket:
 
     def _refill(self, now: float) -> None:
         if self._level < self._size:
-            self._level = min(self._size, self._level + self._rate * (now - self._at))
+            passed = max(now - self._at, 0.0)
+            self._level = min(self._size, self._level + self._rate * passed)
         self._at = now
 
 
@@ -106,7 +107,7 @@ class Lane:
         self._first_sent = self._grown = math.inf
         self._cut = self._paused = -math.inf
         self._struck = -math.inf
-        self._row = self._failures = 0
+        self._failures = self._pauses = 0
         self._answers, self._rounds = 0, 1
         self._late = 0.0
 
@@ -150,10 +151,8 @@ class Lane:
         self.in_flight -= 1
         if tokens is not None:
             self.tokens.take(tokens - ticket.tokens)
-        if ticket.sent >= self._cut:
-            self._row = 0
         if tokens is not None:
-            self._failures = 0
+            self._failures = self._pauses = 0
         self._late -= self._late / max(self.limit, 50)
         if self._phase == "alone":
             self._grow_from(_FIRST, now)
@@ -178,7 +177,7 @@ class Lane:
         self._wall, self._rounds = math.inf, 1
 
     def busy(self, ticket: Ticket, now: float, pause: float = 0.0) -> None:
-        """A call was refused for now. It waits; the others do only when refusals go on."""
+        """A call was refused for now. It waits `pause`; all do when no other was in flight."""
         self.in_flight -= 1
         self.refused += 1
         taken = float(max(self.in_flight, 1))
@@ -187,14 +186,13 @@ class Lane:
             self._limit = min(self._limit, self._wall)
             return
         near = self._phase == "steady" and taken >= _NEAR * self._wall
-        self._rounds = min(2 * self._rounds, _ROUNDS) if near else 1
+        self._rounds = min(2 * self._rounds, max(_ROUNDS, _ANSWERS // self.limit)) if near else 1
         self._phase, self._wall = "steady", taken
         self._limit = taken if near else max(_CUT * taken, 1.0)
         self._cut, self._answers = now, 0
-        self._row += 1
-        if self._row >= _REFUSED:
-            self._paused = now + (pause or _PAUSE)
-            self._row = 0
+        if not self.in_flight:  # not of calls at once, then: of calls a minute
+            self._paused = now + (pause or min(_PAUSE * 2.0**self._pauses, _LONGEST_PAUSE))
+            self._pauses += 1
 
     def failed(self, ticket: Ticket, now: float) -> None:
         """A call failed for another reason. A server that does nothing else is left alone a while.

@@ -24,9 +24,12 @@ class Price(BaseModel):
     input: float = Field(ge=0)
     output: float = Field(ge=0)
     cached: float | None = Field(None, ge=0, description="Input from a cache; None: as input.")
+    write: float | None = Field(None, ge=0, description="Input put into it; None: as input.")
     batch: float = Field(0.5, gt=0, le=1, description="What batch and flex cost of it.")
 
-    def usd(self, prompt: int, cached: int, completion: int, tier: str = "") -> float:
+    def usd(
+        self, prompt: int, cached: int, completion: int, tier: str = "", written: int = 0
+    ) -> float:
         """Dollars for one call.
 
         The tier `priority` has its own price for each model, which no table here holds. It counts
@@ -38,12 +41,20 @@ class Price(BaseModel):
             cached: those of the prompt that a cache held; more than all count as all.
             completion: tokens of the reply, thoughts among them.
             tier: `batch`, or the service tier; one that is unknown costs the usual.
+            written: those of the prompt that were put into the cache.
         """
         share = self.batch if tier in HALF else FASTEST if tier in FAST else 1.0
         cached = min(cached, prompt)
+        written = min(written, prompt - cached)
         of_cached = self.input if self.cached is None else self.cached
-        whole = (prompt - cached) * self.input + cached * of_cached + completion * self.output
-        return share * whole / 1e6
+        of_written = self.input if self.write is None else self.write
+        plain = prompt - cached - written
+        whole = plain * self.input + cached * of_cached + written * of_written
+        return share * (whole + completion * self.output) / 1e6
+
+    def most(self, prompt: int, completion: int, tier: str = "") -> float:
+        """The most that a call of so many tokens can cost: all of its prompt put into a cache."""
+        return self.usd(prompt, 0, completion, tier, prompt)
 
 
 def price_of(model: str, own: Mapping[str, Price]) -> Price | None:

@@ -159,8 +159,15 @@ class Run:
         """What may still be spent: the cap counts all that the run has cost so far."""
         from mcu.status import status
 
-        cap = self.config.run.max_usd
-        return Budget(cap, status(self)["usd"] or 0.0) if cap else Budget()
+        if not (cap := self.config.run.max_usd):
+            return Budget()
+        facts = status(self)
+        if facts["usd"] is None:
+            raise ConfigError(
+                f"run.max_usd cannot be kept: calls of {', '.join(facts['unpriced'])} were made "
+                f"without a known price; go on without a cap"
+            )
+        return Budget(cap, facts["usd"])
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

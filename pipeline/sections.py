@@ -5,10 +5,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from mcu.languages import ENGLISH, language_name
+
 TRANSLATED = ("narrative", "dialogue")  # stages whose text may be in another language
 
 Written = Literal["persona", "commonsense", "narrative", "events", "album", "dialogue", "align"]
-Effort = Literal["", "none", "minimal", "low", "medium", "high", "xhigh"]
+Effort = Literal["", "none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
 # Settings that never change a row: they are left out of fingerprints and may differ on resume.
 _TRANSPORT = Field(json_schema_extra={"transport": True})
@@ -121,8 +123,13 @@ class ChatSection(Section):
                 raise ValueError(f"stage {name} is written in English; no language can be set")
             for endpoint in set(stage.endpoints or ()) - self.endpoints.keys():
                 raise ValueError(f"stage {name} names an endpoint that is not there: {endpoint!r}")
-        if self.backend == "scripted" and {self.of(n).language for n in TRANSLATED} != {"en"}:
-            raise ValueError("the scripted author writes English alone; chat.language needs a model")
+        languages = {language_name(str(self.of(name).language)) for name in TRANSLATED}
+        if self.backend == "scripted" and languages != {ENGLISH}:
+            raise ValueError("the scripted author writes English alone; a language needs a model")
+        if self.mode == "batch" and self.backend == "scripted":
+            raise ValueError("the scripted author takes no batches; mode = 'batch' needs a model")
+        if self.mode == "batch" and self.service_tier:
+            raise ValueError("mode = 'batch' is a tier of its own; leave service_tier out")
         return self
 
     def of(self, stage: str) -> StageChatSection:

@@ -26,7 +26,7 @@ class Meter:
     cached_tokens: int = 0
     usd: float = 0.0
     unpriced: int = 0
-    asked: int = 0  # more than calls: of the journal, in flight, or waiting
+    replayed: int = 0
 
     def add(self, answer: Mapping[str, Any]) -> None:
         """Count one finished call."""
@@ -47,6 +47,7 @@ class Services:
         self.pool = ThreadPoolExecutor(config.image.workers, thread_name_prefix="pictures")
         self.meter = Meter()
         self.budget = budget or Budget()
+        self.stopping = False
         self._chat: Chat | None = None
 
     def open(self, uses: Iterable[str]) -> None:
@@ -65,8 +66,12 @@ class Services:
     def chat(self) -> Chat:
         """The language model."""
         if self._chat is None:
-            self._chat = build.open_chat(self.config, self.budget)
+            self._chat = build.open_chat(self.config, self.budget, self.store.root / "journal")
         return self._chat
+
+    def chat_load(self) -> str:
+        """How busy the language model is, in a few words; empty before it is used."""
+        return self._chat.load() if self._chat else ""
 
     @cached_property
     def images(self) -> ImageGenerator:
@@ -97,6 +102,7 @@ class Services:
 
     def stop(self, error: BaseException) -> None:
         """Begin no call any more, because of an error; those in flight are waited for by others."""
+        self.stopping = True
         if self._chat is not None:
             reason = error if isinstance(error, McuError) else Incomplete("the run was stopped")
             self._chat.stop(reason)

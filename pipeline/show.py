@@ -34,15 +34,19 @@ def rows(run: Run, stage: Stage, id_: str, rejects: bool, limit: int) -> list[di
 
 def _rows(run: Run, stage: Stage, id_: str, rejects: bool) -> Iterator[dict[str, Any]]:
     for shard in range(run.config.shards):
-        unit = Unit(stage, shard)
-        if run.store.mark(unit) is None:
-            continue
-        path = run.store.rejects_path(unit) if rejects else run.store.rows_path(unit)
-        with path.open(encoding="utf-8") as file:
-            for line in file:
-                row: dict[str, Any] = json.loads(line)
-                if not id_ or id_ in (row["id"], row.get("parent")):
-                    yield row
+        yield from stored(run, Unit(stage, shard), id_, rejects)
+
+
+def stored(run: Run, unit: Unit, id_: str, rejects: bool) -> Iterator[dict[str, Any]]:
+    """The records or rejects of a unit that is done; with an id, those of it or made from it."""
+    if run.store.mark(unit) is None:
+        return
+    path = run.store.rejects_path(unit) if rejects else run.store.rows_path(unit)
+    with path.open(encoding="utf-8") as file:
+        for line in file:
+            row: dict[str, Any] = json.loads(line)
+            if not id_ or id_ in (row["id"], row.get("parent")):
+                yield row
 
 
 def text(row: dict[str, Any]) -> str:
@@ -56,17 +60,17 @@ def text(row: dict[str, Any]) -> str:
         if isinstance(value, str):
             shown = value if value.isprintable() else json.dumps(value)
         else:
-            shown = _plain(json.dumps(value, ensure_ascii=False))
+            shown = plain(json.dumps(value, ensure_ascii=False))
         lines.append(f"{key:>14}  {shown}")
     return "\n".join(lines)
 
 
 def as_json(found: list[dict[str, Any]]) -> str:
     """Rows as JSON that any terminal may be shown."""
-    return "\n".join(map(_plain, json.dumps(found, ensure_ascii=False, indent=1).split("\n")))
+    return "\n".join(map(plain, json.dumps(found, ensure_ascii=False, indent=1).split("\n")))
 
 
-def _plain(line: str) -> str:
+def plain(line: str) -> str:
     """A line in which what a terminal would obey is spelt out as JSON does."""
     return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in line)
 
@@ -82,4 +86,4 @@ def _session(row: dict[str, Any]) -> str:
         if image := turn["image"]:
             where = f"device picture {image['album']}" if image["album"] else image["source"]
             lines.append(f"      [{where}: {image['description']}]")
-    return "\n".join(map(_plain, lines))
+    return "\n".join(map(plain, lines))

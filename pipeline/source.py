@@ -4,8 +4,10 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
+from mcu import room
 from mcu.context import Context
 from mcu.contract import Stage
 from mcu.family import Family
@@ -105,14 +107,16 @@ class Source:
 
     async def _in_order(self, batch: list[PersonaSeed]) -> AsyncGenerator[Outcome, None]:
         window: deque[asyncio.Task[Outcome]] = deque()
+        failed: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         try:
             for seed in batch:
                 context = Context(self._services, self._stage, 0, seed, self._family, self._journal)
                 window.append(asyncio.create_task(attempt(self._stage, seed, context)))
-                if len(window) > 2 * self._config.chat.max_in_flight:
-                    yield await _first(window)
+                window[-1].add_done_callback(partial(_note, failed))
+                if len(window) > room.inputs(self._config):
+                    yield await _first(window, failed)
             while window:
-                yield await _first(window)
+                yield await _first(window, failed)
         finally:
             for task in window:
                 task.cancel()
@@ -135,16 +139,21 @@ class Source:
         self._done(done)
 
 
-async def _first(window: deque[asyncio.Task[Outcome]]) -> Outcome:
+async def _first(window: deque[asyncio.Task[Outcome]], failed: asyncio.Future[Outcome]) -> Outcome:
     """The first task's outcome; what any of them raises is raised at once."""
-    while True:
-        for task in window:
-            if task.done():
-                task.result()
-        if window[0].done():
-            return window.popleft().result()
-        waiting = [task for task in window if not task.done()]
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    if not window[0].done():
+        await asyncio.wait([window[0], failed], return_when=asyncio.FIRST_COMPLETED)
+    if failed.done():
+        failed.result()
+    return window.popleft().result()
+
+
+def _note(failed: asyncio.Future[Outcome], task: asyncio.Task[Outcome]) -> None:
+    """Tell of a task that has failed, whichever it is: waiting for each would take long."""
+    error = None if task.cancelled() else task.exception()
+    if error is not None and not failed.done():
+        failed.set_exception(error)
+        failed.exception()  # nobody may be left to ask for it
 
 
 def _repeated(persona: Persona) -> dict[str, Any]:

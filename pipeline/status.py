@@ -1,69 +1,138 @@
-"""What a run has done so far, read from its marks and journals."""
+"""What a run has done so far and what it cost, read from its marks and journals."""
 
+import math
 import os
-from collections import Counter
+from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mcu.contract import Stage
 from mcu.errors import ConfigError
 from mcu.journal import TOTALS, read_totals
 from mcu.run import Run
 from mcu.store import Unit
 
+Paid = dict[str, Any]  # by the names of TOTALS
 
 
-def status(run: Run) -> dict[str, Any]:
+@dataclass
+class Part:
+    """One shard of a stage: whether it is done, and what was paid for it up to now."""
+
+    shard: int
+    mark: dict[str, Any] | None
+    paid: Paid
+
+
+def status(run: Run, shards: bool = False) -> dict[str, Any]:
     """State and counts of a run, and of each stage; the JSON form is part of the interface.
 
     `repeated` counts the answers that came from the journal instead of being paid for again.
+    `usd` is None where the price of a call is not known; `unpriced` names the models. With
+    `shards` each shard of each stage has a row, too.
     """
     from mcu.stages import STAGES
 
-    total: Counter[str] = Counter(dict.fromkeys((*TOTALS, "repeated"), 0))
-    stages = []
-    # What is paid for a unit under way is in its journal alone; the shards of stage 1 share one.
-    unfinished: set[Path] = set()
-    paid: dict[Path, Counter[str]] = {}
-    for stage in STAGES:
-        rejects: Counter[str] = Counter()
-        done = records = 0
-        for shard in range(run.config.shards):
-            unit = Unit(stage, shard)
-            mark = run.store.mark(unit)
-            journal = run.store.journal_path(unit)
-            if mark is None:
-                unfinished.add(journal)
-                continue
-            done += 1
-            records += mark["records"]
-            rejects.update(mark["rejects"])
-            paid.setdefault(journal, Counter()).update({key: mark.get(key, 0) for key in TOTALS})
-            total["repeated"] += mark["replayed"]
-        stages.append(
-            {
-                "number": stage.number,
-                "name": stage.name,
-                "shards": run.config.shards,
-                "shards_done": done,
-                "records": records,
-                "rejects": dict(sorted(rejects.items())),
-            }
-        )
-    for path in unfinished | paid.keys():
-        total.update(read_totals(path) if path in unfinished else paid[path])
-    if total.pop("unpriced"):
-        total["usd"] = None  # part of it is not known
-    return {
+    parts = {stage: _parts(run, stage) for stage in STAGES}
+    paid = {stage: _sum(part.paid for part in parts[stage]) for stage in STAGES}
+    marks = [part.mark for stage in STAGES for part in parts[stage] if part.mark]
+    unpriced = {str(run.config.chat.of(s.name).model) for s in STAGES if paid[s]["unpriced"]}
+    total = _cost(_sum(paid.values()))
+    found = {
         "name": run.root.name,
         "folder": str(run.root),
         "state": _state(run),
         "reason": run.state.get("reason", ""),
         "episodes": run.config.run.episodes,
+        "repeated": sum(mark["replayed"] for mark in marks),
         **total,
+        "cache_share": round(total["cached_tokens"] / max(total["prompt_tokens"], 1), 4),
+        "unpriced": sorted(unpriced),
         "seconds": run.state.get("seconds", 0.0),
-        "stages": stages,
+        "stages": [_stage(stage, parts[stage], paid[stage]) for stage in STAGES],
     }
+    if shards:
+        found["shards"] = [_shard(stage, part) for stage in STAGES for part in parts[stage]]
+    return found
+
+
+def _parts(run: Run, stage: Stage) -> list[Part]:
+    """The shards of a stage. What is paid for one under way is in its journal alone."""
+    parts = []
+    for shard in range(run.config.shards):
+        unit = Unit(stage, shard)
+        if mark := run.store.mark(unit):
+            # A mark that tells of no prices is of a time when nobody knew any.
+            paid = {"unpriced": mark.get("calls", 0), **mark}
+            parts.append(Part(shard, mark, {key: paid.get(key, 0) for key in TOTALS}))
+        else:
+            own = stage.number > 1
+            paid = read_totals(run.store.journal_path(unit)) if own else dict.fromkeys(TOTALS, 0)
+            parts.append(Part(shard, None, paid))
+    if stage.number == 1 and not all(part.mark for part in parts):
+        _deal(read_totals(run.store.journal_path(Unit(stage, 0))), parts)
+    return parts
+
+
+def _deal(left: Paid, parts: list[Part]) -> None:
+    """Part what the journal of stage 1 holds among its shards.
+
+    They share it, and are made one after the other: what no mark tells of was paid for the first
+    that is not done. A resume writes all marks anew, and the first then has what is in the old
+    ones of the others as well: no more is told than was paid.
+    """
+    for part in sorted(parts, key=lambda part: part.mark is None):
+        if part.mark:
+            part.paid = {key: min(value, left[key]) for key, value in part.paid.items()}
+            left = {key: left[key] - value for key, value in part.paid.items()}
+        else:
+            part.paid = left
+            return
+
+
+def _sum(paid: Iterable[Paid]) -> Paid:
+    rows = list(paid)
+    return {key: sum(row[key] for row in rows) for key in TOTALS}
+
+
+def _cost(paid: Paid) -> dict[str, Any]:
+    """Calls, tokens and dollars as they are told: None where a part of the price is unknown."""
+    usd = None if paid["unpriced"] else round(float(paid["usd"]), 9)
+    counts = {key: value for key, value in paid.items() if key not in ("usd", "unpriced")}
+    return {**counts, "usd": usd}
+
+
+def _stage(stage: Stage, parts: list[Part], paid: Paid) -> dict[str, Any]:
+    marks = [part.mark for part in parts if part.mark]
+    rejects: dict[str, int] = {}
+    for mark in marks:
+        for code, number in mark["rejects"].items():
+            rejects[code] = rejects.get(code, 0) + number
+    return {
+        "number": stage.number,
+        "name": stage.name,
+        "shards": len(parts),
+        "shards_done": len(marks),
+        "records": sum(mark["records"] for mark in marks),
+        "rejects": dict(sorted(rejects.items())),
+        **_cost(paid),
+    }
+
+
+def _shard(stage: Stage, part: Part) -> dict[str, Any]:
+    records = part.mark["records"] if part.mark else 0
+    head = {"stage": stage.name, "shard": part.shard, "done": part.mark is not None}
+    return {**head, "records": records, **_cost(part.paid)}
+
+
+def dollars(usd: float | None) -> str:
+    """An amount as a person reads it: cents, or two digits of less; `$?` when it is not known."""
+    if usd is None:
+        return "$?"
+    places = 2 if usd == 0 or usd >= 0.01 else min(1 - math.floor(math.log10(usd)), 8)
+    return f"${usd:,.{places}f}"
 
 
 def runs(outputs: Path) -> list[Run]:

@@ -5,6 +5,7 @@ from typing import Literal
 from mcu.context import Context
 from mcu.contract import Reply, stage
 from mcu.errors import Fault, Reject
+from mcu.languages import ENGLISH, written_in
 from mcu.records import (
     ASSISTANT,
     AlbumEntry,
@@ -76,7 +77,6 @@ async def dialogue(episode: Events, ctx: Context) -> list[Session]:
             ctx.reject(loss.code, f"session {event.number}: {loss}", loss.raw)
             break
         sessions.append(session)
-        album = session.album
     return sessions
 
 
@@ -87,10 +87,12 @@ async def _session(
     earlier: list[Session],
     ctx: Context,
 ) -> Session:
-    persona, run = ctx.of(Persona), ctx.config.run
+    persona, run, language = ctx.of(Persona), ctx.config.run, ctx.language
+    now = earlier[-1].album if earlier else album
     reply = await ctx.ask(
         "dialogue",
         Script,
+        language=language,
         persona=persona,
         inference=ctx.of(Commonsense),
         narrative=ctx.of(Narrative),
@@ -100,13 +102,13 @@ async def _session(
         total=len(episode.events),
         turns=run.turns,
         moments=run.moments,
-        check=lambda r: check(r, persona.name, album, run.moments),
+        check=lambda r: check(r, persona.name, now, run.moments, language),
     )
     turns: list[Turn] = []
     for line in reply.turns:
         image = None
         if line.image is not None:
-            image, album = _share(line.image, album)
+            image, now = _share(line.image, now)
         speaker = _speaker(line.speaker, persona.name)
         turns.append(Turn(speaker=speaker, utterance=" ".join(line.utterance.split()), image=image))
     return Session(
@@ -118,7 +120,7 @@ async def _session(
         experience=event.experience,
         op=event.op,
         turns=turns,
-        album=album,
+        album=now,
     )
 
 
@@ -145,7 +147,9 @@ def _share(sharing: Sharing, album: list[AlbumEntry]) -> tuple[SharedImage, list
     return image, album
 
 
-def check(script: Script, name: str, album: list[AlbumEntry], moments: int) -> None:
+def check(
+    script: Script, name: str, album: list[AlbumEntry], moments: int, language: str = ENGLISH
+) -> None:
     """Raise Fault for the first turn that breaks a rule of the session."""
     if len(script.turns) < 4:
         raise Fault(f"a session needs at least 4 turns, not {len(script.turns)}")
@@ -153,12 +157,14 @@ def check(script: Script, name: str, album: list[AlbumEntry], moments: int) -> N
     speakers = {_speaker(line.speaker, name) for line in script.turns}
     if len(speakers) < 2:
         raise Fault(f"both {name} and {ASSISTANT} must speak")
+    if not written_in(" ".join(line.utterance for line in script.turns), language, [name]):
+        raise Fault(f"the utterances must be written in {language}")
     for number, line in enumerate(script.turns, 1):
         if line.image is None:
             if not line.utterance:
                 raise Fault(f"turn {number} has neither words nor a picture")
             continue
-        _check_image(number, line.image, _speaker(line.speaker, name) == name)
+        _check_image(number, line.image, line.speaker, name)
         picture, album = _share(line.image, album)
         if picture.description.casefold() in shared:
             raise Fault(f"turn {number} shares a picture that was already shared in this session")
@@ -167,15 +173,18 @@ def check(script: Script, name: str, album: list[AlbumEntry], moments: int) -> N
         raise Fault(f"at least {moments} pictures must be shared, not {len(shared)}")
 
 
-def _check_image(number: int, image: Sharing, by_user: bool) -> None:
+def _check_image(number: int, image: Sharing, speaker: str, name: str) -> None:
     one_line(f"the picture's description in turn {number}", image.description, 2, 60)
     one_line(f"the rationale in turn {number}", image.rationale, 1, 80)
     if not 1 <= len(image.keywords) <= 5:
         raise Fault(f"turn {number}: the picture needs one to five keywords")
     for keyword in image.keywords:
         one_line(f"a keyword in turn {number}", keyword, 1, 6)
-    if image.source == "mobile" and not by_user:
+    if image.source == "mobile" and _speaker(speaker, name) != name:
         raise Fault(f"turn {number}: only the person can share a picture from the device")
+    texts = (image.description, image.rationale, *image.keywords)
+    if not all(written_in(text, ENGLISH, [name]) for text in texts):
+        raise Fault(f"turn {number}: all that is said about the picture must be in {ENGLISH}")
 
 
 def _number(image: Sharing, album: list[AlbumEntry]) -> int:

@@ -1,11 +1,14 @@
 """Stage 4: a short narrative for each commonsense inference (paper §3.1, step 4)."""
 
+import re
+
 from mcu.context import Context
 from mcu.contract import Reply, stage
 from mcu.errors import Fault
+from mcu.languages import ENGLISH, UNSTOPPED, keeps_names, written_in
 from mcu.records import Commonsense, Face, Narrative, Persona
 from mcu.stages.face import face_of
-from mcu.stages.text import content_words, mentions, sentences
+from mcu.stages.text import bare, content_words, mentions, sentences
 
 
 class Story(Reply):
@@ -30,15 +33,27 @@ async def narrative(inference: Commonsense, ctx: Context) -> list[Narrative]:
     reply = await ctx.ask(
         "narrative",
         Story,
+        language=ctx.language,
         persona=persona,
         inference=inference,
-        check=lambda r: keeps_facts(r.narrative, persona, inference),
+        check=lambda r: keeps_facts(r.narrative, persona, inference, ctx.language),
     )
     return [Narrative(parent=inference.id, text=" ".join(reply.narrative.split()))]
 
 
-def keeps_facts(text: str, persona: Persona, inference: Commonsense) -> None:
-    """Raise Fault for the first fact that was lost."""
+def keeps_facts(
+    text: str, persona: Persona, inference: Commonsense, language: str = ENGLISH
+) -> None:
+    """Raise Fault for the first fact that was lost, as far as that is told in the language."""
+    if language == ENGLISH:
+        _keeps_words(text, persona, inference)
+    else:
+        _keeps_signs(text, persona, language)
+    if language not in UNSTOPPED and not 2 <= sentences(text) <= 3:
+        raise Fault(f"the narrative must have two or three sentences, not {sentences(text)}")
+
+
+def _keeps_words(text: str, persona: Persona, inference: Commonsense) -> None:
     facts = (
         persona.name,
         str(persona.age),
@@ -53,5 +68,15 @@ def keeps_facts(text: str, persona: Persona, inference: Commonsense) -> None:
     kept = wanted & content_words(text)
     if 2 * len(kept) < len(wanted):
         raise Fault(f"the narrative must keep the inference {inference.inference!r}")
-    if not 2 <= sentences(text) <= 3:
-        raise Fault(f"the narrative must have two or three sentences, not {sentences(text)}")
+
+
+def _keeps_signs(text: str, persona: Persona, language: str) -> None:
+    """What is told without a dictionary: places are translated, values at times transliterated."""
+    given = (persona.name, persona.birthplace, persona.residence, persona.entity_value)
+    if not written_in(text, language, given):
+        raise Fault(f"the narrative must be written in {language}")
+    if persona.age not in {int(digits) for digits in re.findall(r"\d{1,9}", text)}:
+        raise Fault(f"the narrative must mention the age, {persona.age}, in digits")
+    # The last letter may give way to an ending of the language.
+    if keeps_names(language) and bare(persona.name)[:-1] not in bare(text):
+        raise Fault(f"the narrative must mention {persona.name!r}")

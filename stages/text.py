@@ -1,11 +1,18 @@
 """Small questions about text that several stages ask when they check a reply."""
 
 import re
+import unicodedata
 from importlib.resources import files
 
 from mcu.errors import Fault
 
 _ABBREVIATION = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|St|Jr|Sr|Prof|vs|etc|No|[A-Z])\.")
+# Full stops: those that count before a space or a quotation mark, and those that are nothing else,
+# of Chinese and Japanese, Arabic, Urdu, Hindi, Armenian, Amharic, Burmese and Khmer.
+_STOP = re.compile(
+    "[.!?\u2026]+(?=[\\s\"'\u201d\u2019)\u00bb\u300d\u300f]|$)"
+    "|[\u3002\uff61\uff01\uff1f\u061f\u06d4\u0964\u0965\u0589\u1362\u104b\u17d4]+"
+)
 _WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
 # Words that carry no meaning of their own.
 _SMALL = frozenset((files("mcu.stages") / "data/small_words.txt").read_text("utf-8").split())
@@ -24,7 +31,13 @@ def content_words(text: str) -> set[str]:
 def sentences(text: str) -> int:
     """How many sentences a text has."""
     plain = _ABBREVIATION.sub("x", text)
-    return len([s for s in re.split(r"[.!?\u2026]+(?=[\s\"'\u201d\u2019)]|$)", plain) if words(s)])
+    return len([s for s in _STOP.split(plain) if words(s)])
+
+
+def bare(text: str) -> str:
+    """A text without case and accents."""
+    letters = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(letter for letter in letters if not unicodedata.combining(letter))
 
 
 def mentions(text: str, phrase: str) -> bool:

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from mcu.backends import ChatReply, ChatRequest, Search, build
+from mcu.backends import ChatReply, ChatRequest, Dispatch, Search, build
 from mcu.backends.scripted import Scripted
 from mcu.config import parse_config
 from mcu.context import Context
 from mcu.contract import Stage
+from mcu.errors import McuError
 from mcu.family import Family
 from mcu.journal import UnitJournal, Writer
 from mcu.records import Record
@@ -35,14 +36,20 @@ class Author:
         self._seconds = seconds
         self._author = Scripted()
 
-    async def complete(self, request: ChatRequest) -> ChatReply:
+    async def complete(self, request: ChatRequest, dispatch: Dispatch) -> ChatReply:
         self.requests.append(request)
         await asyncio.sleep(self._seconds)
-        reply = await self._author.complete(request)
+        reply = await self._author.complete(request, dispatch)
         changed = self._change(request, reply.text) if self._change else None
         if isinstance(changed, str):
             return replace(reply, text=changed)
         return changed or reply
+
+    def stop(self, error: McuError) -> None:
+        pass
+
+    def load(self) -> str:
+        return ""
 
     async def close(self) -> None:
         pass
@@ -55,7 +62,7 @@ class Author:
 
 def writes(monkeypatch: pytest.MonkeyPatch, author: Author) -> Author:
     """Let the author write all runs from now on."""
-    monkeypatch.setattr(build, "open_chat", lambda config: author)
+    monkeypatch.setattr(build, "open_chat", lambda *_: author)
     return author
 
 
@@ -72,7 +79,7 @@ class Said(Author):
         super().__init__()
         self._replies = replies
 
-    async def complete(self, request: ChatRequest) -> ChatReply:
+    async def complete(self, request: ChatRequest, dispatch: Dispatch) -> ChatReply:
         self.requests.append(request)
         reply = self._replies[min(len(self.requests), len(self._replies)) - 1]
         return reply if isinstance(reply, ChatReply) else ChatReply(reply)

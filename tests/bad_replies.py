@@ -184,7 +184,7 @@ TORN = [
     Bad("cut in half", "narrative", lambda good: good[: len(good) // 2], "repaired"),
     Bad("cut before the end", "dialogue", lambda good: good[:-2], "repaired"),
     Bad("cut after an item", "events", lambda good: good[: good.index("}") + 1], "repaired"),
-    Bad("at its longest length", "album", lambda g: {"content": g, "finish": "length"}, "repaired"),
+    Bad("at its longest length", "album", lambda g: {"content": g, "finish": "length"}, "rejected"),
     Bad("empty", "persona", says(""), "repaired"),
     Bad("spaces", "plan", says(" \n\t "), "repaired"),
     Bad("no content", "narrative", lambda good: {"content": None}, "repaired"),

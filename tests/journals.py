@@ -9,6 +9,7 @@ from typing import Any
 from mcu.journal import Answer, UnitJournal, Writer
 
 SMALL = {"text": "hello", "model": "m", "prompt_tokens": 7, "completion_tokens": 2}
+SMALL |= {"cached_tokens": 4, "usd": 0.25}
 
 
 @contextmanager

@@ -61,7 +61,7 @@ def test_sampling_is_the_prompts_own_unless_it_is_set(world: World) -> None:
     inference = Commonsense(relation="goal", inference="f")
 
     def work(ctx: Context) -> Any:
-        return ctx.ask("narrative", Word, persona=persona, inference=inference)
+        return ctx.ask("narrative", Word, persona=persona, inference=inference, language="English")
 
     world(work)
     world.set(chat={"temperature": 0.1, "max_tokens": 9})
@@ -141,15 +141,43 @@ def test_what_the_filter_refuses_is_not_asked_again(world: World) -> None:
     world.says(ChatReply('{"word": "half', finish="content_filter"))
     with pytest.raises(Reject) as caught:
         world(ask(lenient=True))
-    assert caught.value.code == "refused"
+    assert caught.value.code == "filtered"
     assert len(world.author.requests) == 1
 
 
-def test_what_was_cut_off_is_asked_again(world: World) -> None:
-    """Even where it parses, for who knows what is missing."""
+@pytest.mark.parametrize(
+    ("finish", "code"), [("refusal", "refused"), ("context_length", "too_long")]
+)
+def test_what_no_repair_will_mend_is_not_asked_again(world: World, finish: str, code: str) -> None:
+    world.says(ChatReply("No.", finish=finish))
+    with pytest.raises(Reject) as caught:
+        world(ask())
+    assert (caught.value.code, caught.value.raw) == (code, "No.")
+    assert len(world.author.requests) == 1
+
+
+def test_a_refusal_in_words_is_told_apart_from_bad_json(world: World) -> None:
+    world.says("I'm sorry, but I can't help with that.")
+    with pytest.raises(Reject) as caught:
+        world(ask())
+    assert caught.value.code == "refused"
+
+
+def test_what_was_cut_off_is_asked_once_more_with_a_larger_budget(world: World) -> None:
+    """Even where it parses, for who knows what is missing; it takes none of the repairs."""
+    world.set(chat={"repairs": 0})
     world.says(ChatReply('{"word": "part"}', finish="length"), '{"word": "whole"}')
     assert world(ask()).word == "whole"
-    assert "briefer" in world.author.requests[1].messages[-1]["content"]
+    first, second = world.author.requests
+    assert second == replace(first, max_tokens=2 * first.max_tokens)
+
+
+def test_what_is_cut_off_twice_is_a_reject(world: World) -> None:
+    world.says(ChatReply('{"word": "part"}', finish="length"))
+    with pytest.raises(Reject) as caught:
+        world(ask())
+    assert caught.value.code == "cut_off"
+    assert len(world.author.requests) == 2
 
 
 def test_long_texts_are_cut_for_the_model_and_the_rejects(world: World) -> None:

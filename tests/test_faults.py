@@ -65,6 +65,9 @@ class Model:
         return rng.choice(fitting) if rng.random() < self.share else None
 
 
+CODES = ["bad_reply", "empty", "refused", "filtered", "cut_off", "bad_attribute", "bad_clause"]
+
+
 def _superfluous(messages: list[dict[str, str]]) -> bool:
     asked = messages[0]["content"] + messages[1]["content"]
     return asked.startswith("Task: narrative") and "Relation: goal" not in asked
@@ -171,16 +174,16 @@ def check_losses(world: World, root: Path, bad: Bad) -> None:
     assert lost
     assert len(rows(root, bad.task)) < len(rows(world.good(bad.task), bad.task))
     for row in lost:
-        assert row["code"] in ("bad_reply", "empty", "refused", "bad_attribute", "bad_clause")
+        assert row["code"] in CODES
         assert 5 < len(row["reason"]) < 400 and "\n" not in row["reason"]
         said = [text.encode("utf-8", "backslashreplace").decode() for text in world.model.said]
         if row["code"] in ("bad_attribute", "bad_clause"):
             item = json.loads(row["raw"])["value"] if row["raw"][0] == "{" else row["raw"]
             assert any(item in text for text in said)
-        elif row["code"] != "refused":
+        elif row["code"] not in ("refused", "filtered"):
             assert row["raw"] in [text[:4000] for text in said]
     if bad.wanted == "rejected":
-        assert {row["code"] for row in lost} == {"refused"}
+        assert {row["code"] for row in lost} <= {"refused", "filtered", "cut_off"}
 
 
 def check_rows(root: Path) -> None:

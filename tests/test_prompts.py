@@ -36,6 +36,9 @@ class Thing:
     def __iter__(self) -> Iterator["Thing"]:
         return iter([self])
 
+    def __len__(self) -> int:
+        return 1
+
     def __getitem__(self, key: object) -> "Thing | list[Thing]":
         return [self] if isinstance(key, slice) else self
 
@@ -90,7 +93,7 @@ def test_values_are_not_rendered_again(name: str, text: str) -> None:
 
 def test_unknown_attribute_is_an_error() -> None:
     with pytest.raises(UndefinedError, match="name"):
-        prompts.load("narrative").fill(persona=object(), inference=Thing("x"))
+        prompts.load("narrative").fill(language="English", persona=object(), inference=Thing("x"))
 
 
 @pytest.mark.parametrize("name", ["nothing", "", "../pyproject", "no/such", "repair\x00"])
@@ -141,8 +144,8 @@ def test_the_hash_follows_the_text(copy: ModuleType, old: str, new: str) -> None
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("version = 1", "version = one"),
-        ("version = 1\n", ""),
+        ("version = 2", "version = two"),
+        ("version = 2\n", ""),
         ("\n---\n", "\n--\n"),
         ("{{ persona.age }}", "{{ persona.age "),
         ("{{ persona.age }}", "{% nothing %}"),

@@ -11,19 +11,22 @@ import pytest
 from conftest import Serve
 
 from mcu import prompts
-from mcu.backends import ChatRequest
+from mcu.backends import ChatRequest, Dispatch
 from mcu.backends.openai import OpenAIChat
 from mcu.backends.scripted import answer
-from mcu.config import ChatSection, Config
+from mcu.config import Config
 from mcu.errors import Fault
 from mcu.parse import parse
+from mcu.sections import ChatSection
 from mcu.simulate import Simulator
 from mcu.stages.persona import Attributes, seeds
 
 FIELDS = {
     *("requests", "unique", "repeated", "refused", "in_flight", "max_in_flight", "first", "last"),
-    *("prompt_tokens", "completion_tokens", "usd"),
+    *("prompt_tokens", "cached_tokens", "completion_tokens", "usd", "lost_usd"),
+    *("batches", "batch_requests", "batch_inputs_repeated", "faults"),
 }
+FRESH = {**dict.fromkeys(FIELDS, 0), "faults": {}}
 
 
 def body(number: int = 0, **more: Any) -> dict[str, Any]:
@@ -97,8 +100,8 @@ def test_an_answer_is_a_chat_completion(serve: Serve) -> None:
 
 def test_the_openai_backend_talks_to_it(serve: Serve) -> None:
     async def work() -> str:
-        chat = OpenAIChat(ChatSection(base_url=url))
-        found = await chat.complete(request)
+        chat = OpenAIChat(Config(chat=ChatSection(base_url=url)))
+        found = await chat.complete(request, Dispatch())
         await chat.close()
         return found.text
 
@@ -126,15 +129,15 @@ def test_answers_depend_on_the_request_alone(serve: Serve) -> None:
 def test_stats_count_and_reset(serve: Serve) -> None:
     client = Client(serve(Simulator().app()))
     before = time.time()
-    assert client.stats == dict.fromkeys(FIELDS, 0)
+    assert client.stats == FRESH
     client(body(1), body(2), body(1))
     stats = client.stats
     assert (stats["requests"], stats["unique"], stats["repeated"]) == (3, 2, 1)
     assert (stats["in_flight"], stats["refused"], stats["usd"]) == (0, 0, 0)
     assert 1 <= stats["max_in_flight"] <= 3
     assert before <= stats["first"] <= stats["last"] <= time.time()
-    assert client.other("POST", "/reset") == dict.fromkeys(FIELDS, 0)
-    assert client.stats == dict.fromkeys(FIELDS, 0)
+    assert client.other("POST", "/reset") == FRESH
+    assert client.stats == FRESH
 
 
 def test_latency(serve: Serve) -> None:

@@ -14,7 +14,7 @@ from authors import Author, writes
 
 import mcu
 from helpers import rejects
-from mcu.backends import ChatReply, ChatRequest
+from mcu.backends import ChatReply, ChatRequest, Dispatch
 from mcu.backends.scripted import Scripted
 from mcu.config import parse_config
 from mcu.engine import Engine
@@ -104,11 +104,11 @@ def test_the_last_shards_stay_short_and_the_run_ends(
 class Slow(Author):
     """Refuses seven of its first eight calls and takes long over the sixteenth."""
 
-    async def complete(self, request: ChatRequest) -> ChatReply:
+    async def complete(self, request: ChatRequest, dispatch: Dispatch) -> ChatReply:
         self.requests.append(request)
         number = len(self.requests)
         await asyncio.sleep(0.2 if number == 16 else 0)
-        reply = await Scripted().complete(request)
+        reply = await Scripted().complete(request, dispatch)
         return replace(reply, text="") if 1 < number <= 8 else reply
 
 
@@ -132,7 +132,7 @@ def test_an_interrupted_first_stage_keeps_what_was_paid_for(
     """Also where the journal is to be deleted in the end."""
 
     def refuse(request: ChatRequest, text: str) -> None:
-        if len(first.requests) == 4:
+        if any(request is the_4th for the_4th in first.requests[3:4]):
             raise BackendError("the quota is used up")
 
     first = writes(monkeypatch, Author(refuse))
@@ -141,7 +141,7 @@ def test_an_interrupted_first_stage_keeps_what_was_paid_for(
     with pytest.raises(BackendError):
         run.execute((1, 1))
     paid = len(first.requests) - 1
-    assert status(run)["calls"] == paid <= 4
+    assert status(run)["calls"] == paid
     second = writes(monkeypatch, Author())
     run.execute((1, 1))
     assert len(second.requests) == 6 - paid

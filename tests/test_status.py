@@ -29,10 +29,16 @@ FIELDS = {
     "repeated": int,
     "prompt_tokens": int,
     "completion_tokens": int,
+    "cached_tokens": int,
     "usd": float,
+    "cache_share": float,
+    "unpriced": list,
     "seconds": float,
     "stages": list,
 }
+
+PAID = {"calls", "prompt_tokens", "completion_tokens", "cached_tokens", "usd"}
+STAGE = {"number", "name", "shards", "shards_done", "records", "rejects", *PAID}
 
 
 def make(root: Path, episodes: int = 10, **chat: Any) -> Run:
@@ -48,7 +54,7 @@ def test_a_run_that_never_started(tmp_path: Path) -> None:
         (s.number, s.name) for s in STAGES
     ]
     for stage in facts["stages"]:
-        assert set(stage) == {"number", "name", "shards", "shards_done", "records", "rejects"}
+        assert set(stage) == STAGE
         assert (stage["shards"], stage["shards_done"], stage["records"]) == (2, 0, 0)
 
 
@@ -84,18 +90,26 @@ def test_calls_are_counted_once_while_a_run_goes_on(
     at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also when some shards of a stage are done, and others are not."""
+    answered: list[Any] = []
 
     def refuse(request: Any, text: str) -> None:
-        if len(author.requests) == at:
+        if len(answered) == at:
             raise BackendError("no more")
+        answered.append(request)
 
-    author = writes(monkeypatch, Author(refuse))
-    run = make(tmp_path / "a", 20, max_in_flight=1)
+    writes(monkeypatch, Author(refuse))
+    run = make(tmp_path / "a", 20)
     with pytest.raises(BackendError):
         run.execute((1, 7))
-    facts = status(run)
+    facts = status(run, shards=True)
     assert (facts["state"], facts["reason"]) == ("failed", "no more")
-    assert facts["calls"] == len(author.requests) - 1 <= at
+    assert facts["calls"] == at
+    asked = Counter(request.schema_name for request in answered)
+    for stage in facts["stages"]:
+        shards = [row for row in facts["shards"] if row["stage"] == stage["name"]]
+        assert stage["calls"] == asked[stage["name"]] == sum(row["calls"] for row in shards)
+        assert stage["prompt_tokens"] == sum(row["prompt_tokens"] for row in shards)
+        assert (stage["prompt_tokens"] > 0) is (stage["calls"] > 0)
     writes(monkeypatch, Author())
     run.execute((1, 7))
     facts = status(run)

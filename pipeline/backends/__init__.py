@@ -49,6 +49,7 @@ class ChatReply:
     Attributes:
         finish: the provider's finish reason; `refusal` and `context_length` are ours.
         cached_tokens: the part of `prompt_tokens` that the provider's prompt cache held.
+        written_tokens: the part of them that was put into that cache.
         usd: dollars; None when nobody knows the model's price.
         tier: `batch`, or the service tier that the provider tells.
         endpoint: name of the server that answered.
@@ -61,6 +62,7 @@ class ChatReply:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cached_tokens: int = 0
+    written_tokens: int = 0
     usd: float | None = None
     tier: str = ""
     endpoint: str = ""

@@ -11,15 +11,23 @@ if TYPE_CHECKING:
     from mcu.indexes.search import FaissIndex
 
 
-def open_chat(config: Config, budget: Budget) -> Chat:
-    """The language model of a configuration, which spends no more than the budget has."""
+def open_chat(config: Config, budget: Budget, journal: Path) -> Chat:
+    """The language model of a configuration, which spends no more than the budget has.
+
+    A run that has sent batches goes on with them whatever its mode is now: they are paid for.
+    """
     if config.chat.backend == "scripted":
         from mcu.backends.scripted import Scripted
 
         return Scripted()
+    from mcu.backends.batch.ledger import path_of
     from mcu.backends.openai import OpenAIChat
 
-    return OpenAIChat(config, budget)
+    if config.chat.mode == "live" and not path_of(journal).exists():
+        return OpenAIChat(config, budget)
+    from mcu.backends.batch import BatchChat
+
+    return BatchChat(config, budget, journal)
 
 
 def open_index(name: str) -> "FaissIndex":

@@ -19,7 +19,9 @@ ROWS = 2
 # more than this many are letters or leaves, and pairs of them would take long
 MOST = 64
 _SPACES = re.compile(r"[\s-]+")
-_WORD = re.compile(r"\w+")
+# Of Latin letters alone: other languages write their endings right after a foreign name.
+_LETTER = "[0-9_a-z\u00df-\u024f]"
+_WORD = re.compile(f"{_LETTER}+")
 # Combining accents, soft hyphens, joiners and marks of direction, which hide a word from a list.
 _INVISIBLE = re.compile(r"[\u0300-\u036f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 
@@ -146,17 +148,22 @@ def _is_skin(colour: Any) -> bool:
 
 
 class WordLists:
-    """Refuses text that holds a phrase of data/safety.toml, and knows the names of the famous."""
+    """Refuses text that holds a phrase of data/safety.toml, and knows the names of the famous.
+
+    The lists are English: of another language's text they judge what is in Latin letters.
+    """
 
     def text(self, text: str) -> str:
         """The reason, with the phrase that was found, or an empty string."""
         plain = _plain(text)
-        if _lists().signs.isdisjoint(_WORD.findall(plain)):
-            return ""  # the rules are slow, and most texts lack the longest word of every phrase
-        for reason, refused, innocent in _lists().rules:
-            cleared = innocent.sub(" ", plain) if innocent else plain
-            if found := refused.search(cleared):
-                return f"{reason}: {found[0]!r}"
+        words = set(_WORD.findall(plain))
+        for rule in _lists().rules:
+            # A search is slow, and most texts lack the longest word of every phrase.
+            if rule.signs.isdisjoint(words):
+                continue
+            cleared = rule.innocent.sub(" ", plain) if rule.innocent else plain
+            if found := rule.refused.search(cleared):
+                return f"{rule.reason}: {found[0]!r}"
         return ""
 
     def famous(self, text: str) -> str:
@@ -166,11 +173,20 @@ class WordLists:
 
 
 @dataclass(frozen=True)
-class Lists:
-    """The word lists, compiled. A rule: its reason, what it refuses, what is innocent in it."""
+class Rule:
+    """What is refused and why, what is innocent in it, and the longest word of each phrase."""
 
-    rules: list[tuple[str, re.Pattern[str], re.Pattern[str] | None]]
+    reason: str
+    refused: re.Pattern[str]
+    innocent: re.Pattern[str] | None
     signs: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Lists:
+    """The word lists, compiled."""
+
+    rules: list[Rule]
     famous: re.Pattern[str]
     names: dict[str, str]
 
@@ -179,24 +195,23 @@ class Lists:
 def _lists() -> Lists:
     lists = tomllib.loads((files(__package__) / "data" / "safety.toml").read_text("utf-8"))
     rules = [
-        (
+        Rule(
             row["reason"],
             _pattern(row["phrases"]),
             _pattern(row["unless"]) if "unless" in row else None,
+            frozenset(max(_WORD.findall(_plain(phrase)), key=len) for phrase in row["phrases"]),
         )
         for row in lists["rule"]
     ]
     names = {_SPACES.sub(" ", _plain(name)): name for name in lists["famous"]}
-    refused = (_plain(phrase) for row in lists["rule"] for phrase in row["phrases"])
-    signs = frozenset(max(_WORD.findall(phrase), key=len) for phrase in refused)
-    return Lists(rules, signs, _pattern(lists["famous"]), names)
+    return Lists(rules, _pattern(lists["famous"]), names)
 
 
 def _pattern(phrases: list[str]) -> re.Pattern[str]:
     plain = {_SPACES.sub(" ", _plain(phrase)) for phrase in phrases}
     longest = sorted(plain, key=lambda phrase: (-len(phrase), phrase))
     words = "|".join(re.escape(phrase).replace(r"\ ", _SPACES.pattern) for phrase in longest)
-    return re.compile(rf"(?<!\w)(?:{words})(?!\w)")
+    return re.compile(f"(?<!{_LETTER})(?:{words})(?!{_LETTER})")
 
 
 def _plain(text: str) -> str:

@@ -11,9 +11,8 @@ from urllib.parse import urlsplit
 from mcu.backends import ChatReply, ChatRequest
 from mcu.backends import failures as f
 from mcu.backends.openai_wire import MODES, arguments_of, refused_by, reply_of
-from mcu.config import ChatSection
 from mcu.errors import ConfigError
-from mcu.sections import EndpointSection
+from mcu.sections import ChatSection, EndpointSection
 
 
 @dataclass

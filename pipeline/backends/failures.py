@@ -12,7 +12,9 @@ _ABOUT_FORMAT = re.compile(r"response_format|json_schema|json_object|schema|gram
 # Refusals that say nothing about the next request, and the finish reason that they become.
 _OF_THIS_REQUEST = {
     "content_filter": re.compile(r"content_filter|content management policy", re.I),
-    "context_length": re.compile(r"context_length|context length|exceed_context|context size", re.I),
+    "context_length": re.compile(
+        r"context_length|context length|exceed_context|context size", re.I
+    ),
 }
 _UNSUPPORTED = re.compile(r"unsupported|not supported|does not support|unrecognized", re.I)
 _SPENT = re.compile(r"insufficient_quota|billing_hard_limit|billing_not_active", re.I)

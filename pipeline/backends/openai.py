@@ -23,7 +23,7 @@ from mcu.log import logger
 from mcu.prices import price_of
 from mcu.sections import Written
 
-_FIRST_WAIT, _LONGEST_WAIT, _LONGEST_SILENCE = 0.5, 60.0, 300.0
+_FIRST_WAIT, _LONGEST_WAIT, _LONGEST_SILENCE = 0.1, 60.0, 300.0
 _OUTAGE = 3  # requests given up in a row, with no answer to any other, before the run stops
 
 
@@ -92,16 +92,16 @@ class OpenAIChat:
             self.stop(error)
             raise
 
-    async def _again(
-        self, request: ChatRequest, dispatch: Dispatch, failure: Passing
-    ) -> ChatReply:
+    async def _again(self, request: ChatRequest, dispatch: Dispatch, failure: Passing) -> ChatReply:
         """All tries after the first, which most requests never need."""
         failures = [failure]
+        # Before the others of its stage: it has waited longest, and may fail again.
+        first = replace(dispatch, priority=(dispatch.priority[0], -1))
 
         async def attempt() -> ChatReply:
             if failures:
                 raise failures.pop()
-            return await self._attempt(request, dispatch)
+            return await self._attempt(request, first)
 
         started, retries = time.monotonic(), self._config.chat.retries
         retrying = AsyncRetrying(
@@ -133,11 +133,14 @@ class OpenAIChat:
         ticket = await self._flow.enter(lanes, dispatch.priority, prompt + reply)
         sent = False
         try:
-            async with self._budget.hold(price.usd(prompt, 0, reply, tier) if price else 0.0) as hold:
+            async with self._budget.hold(price.most(prompt, reply, tier) if price else 0.0) as hold:
                 sent = True
                 answer = await self._send(ticket, request, tier)
                 hold.paid = answer.usd or 0.0
                 return answer
+        except (BackendError, Incomplete) as error:
+            self.stop(error)  # before the next is let in
+            raise
         finally:
             if not sent:
                 ticket.lane.answered(ticket, time.monotonic(), 0)
@@ -173,7 +176,7 @@ class OpenAIChat:
         if reply.usd is not None or price is None:
             return replace(reply, tier=tier)
         tokens = (reply.prompt_tokens, reply.cached_tokens, reply.completion_tokens)
-        return replace(reply, tier=tier, usd=price.usd(*tokens, tier))
+        return replace(reply, tier=tier, usd=price.usd(*tokens, tier, reply.written_tokens))
 
     def lanes(self, model: str, names: tuple[str, ...]) -> tuple[Lane, ...]:
         """The lanes that a request may take, one for each server."""

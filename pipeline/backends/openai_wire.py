@@ -11,7 +11,7 @@ from mcu.backends import ChatReply, ChatRequest
 MODES = ("json_schema", "json_object", "text")
 _PENALTIES = ("frequency_penalty", "presence_penalty")
 _MOST_TOKENS = 2**31
-_REASONING = re.compile(r"(?:o[134]|gpt-5)(?!.*chat)")
+_REASONING = re.compile(r"(?:o[134]\b|gpt-(?:[5-9]|\d\d))(?!.*chat)")
 # What such models refuse.
 _FIXED = frozenset({"max_tokens", "temperature", "top_p", *_PENALTIES})
 # Tokens that a model may think in before it writes, on top of the reply's own budget.
@@ -40,7 +40,9 @@ def budget_of(request: ChatRequest) -> int:
 def prompt_of(request: ChatRequest) -> int:
     """Tokens of the prompt, at most, but for models with a tokenizer of single bytes."""
     texts = [text for message in request.messages for text in message.values()]
-    size = sum(len(text) if text.isascii() else len(text.encode("utf-8", "replace")) for text in texts)
+    size = sum(
+        len(text) if text.isascii() else len(text.encode("utf-8", "replace")) for text in texts
+    )
     return (size + schema_size(request)) // _BYTES_A_TOKEN + _A_MESSAGE * len(request.messages)
 
 
@@ -69,7 +71,7 @@ def arguments_of(
     }
     if request.reasoning_effort:
         settings["reasoning_effort"] = request.reasoning_effort
-    arguments = {"model": request.model}
+    arguments: dict[str, Any] = {"model": request.model}
     arguments |= {name: value for name, value in settings.items() if name not in dropped}
     if "max_tokens" in dropped and "max_completion_tokens" not in dropped:
         arguments["max_completion_tokens"] = settings["max_tokens"]
@@ -98,18 +100,23 @@ def reply_of(answer: Any) -> ChatReply:
     try:
         choice, usage = answer["choices"][0], answer.get("usage")
         text, refusal = choice["message"].get("content"), choice["message"].get("refusal")
-        finish, model, tier = choice.get("finish_reason"), answer.get("model"), answer.get("service_tier")
+        finish, model, tier = (
+            choice.get("finish_reason"),
+            answer.get("model"),
+            answer.get("service_tier"),
+        )
     except (AttributeError, IndexError, KeyError, TypeError):
         raise ValueError("not a chat completion") from None
     usage = usage if isinstance(usage, dict) else {}
-    prompt = _count(usage, "prompt_tokens")
+    prompt, parts = _count(usage, "prompt_tokens"), usage.get("prompt_tokens_details")
     return ChatReply(
         text=_text(text) or _text(refusal),
         finish="refusal" if _text(refusal) else finish if isinstance(finish, str) else "stop",
         model=_text(model),
         prompt_tokens=prompt,
         completion_tokens=_count(usage, "completion_tokens"),
-        cached_tokens=min(_count(usage.get("prompt_tokens_details"), "cached_tokens"), prompt),
+        cached_tokens=min(_count(parts, "cached_tokens"), prompt),
+        written_tokens=min(_count(parts, "cache_write_tokens"), prompt),
         usd=_dollars(usage.get("cost")),
         tier=_text(tier),
     )

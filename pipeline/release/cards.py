@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, StrictUndefined
 
+from mcu.languages import language_code
+from mcu.sections import TRANSLATED
 from mcu.store import Unit
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ def write_cards(run: "Run", folder: Path, counts: Mapping[str, int]) -> None:
     template = Environment(
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False
     ).from_string(text)
-    stages = _stages(run)
+    stages, chat = _stages(run), run.config.chat
     for name, (title, data_files) in _SETS.items():
         if not counts[name]:
             continue
@@ -39,6 +41,9 @@ def write_cards(run: "Run", folder: Path, counts: Mapping[str, int]) -> None:
             size=next((s for most, s in _SIZES if counts[name] < most), "n>1M"),
             counts=counts,
             config=run.config,
+            languages=sorted(
+                {"en", *(language_code(str(chat.of(n).language)) for n in TRANSLATED)}
+            ),
             stages=stages,
             left_out={key: n for key, n in counts.items() if key.startswith("left out")},
         )

@@ -7,9 +7,9 @@ from typing import Any
 
 from aiohttp import web
 
-from mcu.backends import ChatReply, ChatRequest
+from mcu.backends import ChatReply, ChatRequest, Dispatch
 from mcu.backends.openai import OpenAIChat
-from mcu.config import ChatSection
+from mcu.config import Config, parse_config
 
 KEY = "sk-verysecret+0123/456=789"
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
@@ -20,6 +20,7 @@ REQUEST = ChatRequest(
     model="m",
     seed=5,
 )
+HOW = Dispatch("k")
 
 
 def completion(content: Any = '{"a": "b"}', finish: Any = "stop", **message: Any) -> dict[str, Any]:
@@ -69,17 +70,18 @@ def error(status: int, message: str = "no", **headers: str) -> tuple[int, dict[s
     return status, {"error": body}, {name.replace("_", "-"): v for name, v in headers.items()}
 
 
-def chat(url: str, **settings: Any) -> ChatSection:
-    return ChatSection(base_url=url, **{"retries": 2, "timeout": 5.0, "api_key": KEY, **settings})
+def chat(url: str, **settings: Any) -> Config:
+    own = {"base_url": url, "model": "m", "retries": 2, "timeout": 5.0, "api_key": KEY}
+    return parse_config({"chat": {"backend": "openai", **own, **settings}})
 
 
-def ask(section: ChatSection, request: ChatRequest = REQUEST, times: int = 1) -> list[ChatReply]:
+def ask(config: Config, request: ChatRequest = REQUEST, times: int = 1) -> list[ChatReply]:
     """Ask so often, one after the other, over one client."""
 
     async def work() -> list[ChatReply]:
-        client = OpenAIChat(section)
+        client = OpenAIChat(config)
         try:
-            return [await client.complete(request) for _ in range(times)]
+            return [await client.complete(request, HOW) for _ in range(times)]
         finally:
             await client.close()
 

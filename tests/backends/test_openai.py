@@ -8,18 +8,25 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from chat_server import KEY, REQUEST, SCHEMA, Server, ask, chat, completion, error
+from chat_server import HOW, KEY, REQUEST, SCHEMA, Server, ask, chat, completion, error
 from conftest import Serve
 
 from mcu.backends import ChatReply
 from mcu.backends.openai import OpenAIChat
-from mcu.config import ChatSection
+from mcu.config import parse_config
 from mcu.errors import BackendError, ConfigError
+
+
+def facts(reply: ChatReply) -> tuple[Any, ...]:
+    return reply.text, reply.finish, reply.model, reply.prompt_tokens, reply.completion_tokens
 
 
 def test_a_good_answer(serve: Serve) -> None:
     server = Server(completion())
-    assert ask(chat(serve(server))) == [ChatReply('{"a": "b"}', "stop", "m-1", 11, 3)]
+    (reply,) = ask(chat(serve(server)))
+    assert facts(reply) == ('{"a": "b"}', "stop", "m-1", 11, 3)
+    assert reply.usd is None, "nobody knows what m costs"
+    assert 0 < reply.seconds < 5
     body = server.bodies[0]
     assert body["messages"] == REQUEST.messages
     assert (body["seed"], body["model"], body["temperature"], body["max_tokens"]) == (
@@ -73,8 +80,8 @@ def test_many_calls_at_once_fall_back_together(serve: Serve) -> None:
 
     async def work() -> list[ChatReply]:
         client = OpenAIChat(chat(url))
-        replies = await asyncio.gather(*(client.complete(REQUEST) for _ in range(20)))
-        replies.append(await client.complete(REQUEST))
+        replies = await asyncio.gather(*(client.complete(REQUEST, HOW) for _ in range(20)))
+        replies.append(await client.complete(REQUEST, HOW))
         await client.close()
         return replies
 
@@ -98,29 +105,29 @@ def test_a_form_that_is_set_is_kept(serve: Serve, mode: str) -> None:
 @pytest.mark.parametrize(
     ("answer", "wanted"),
     [
-        (completion(None), ChatReply("", "stop", "m-1", 11, 3)),
-        (completion([{"type": "text"}]), ChatReply("", "stop", "m-1", 11, 3)),
-        (completion("x", "length"), ChatReply("x", "length", "m-1", 11, 3)),
-        (completion("", "content_filter"), ChatReply("", "content_filter", "m-1", 11, 3)),
-        (completion("x", None), ChatReply("x", "stop", "m-1", 11, 3)),
-        (completion("x", 7), ChatReply("x", "stop", "m-1", 11, 3)),
-        (completion(None, refusal="I won't"), ChatReply("I won't", "content_filter", "m-1", 11, 3)),
-        ({**completion("x"), "usage": None}, ChatReply("x", "stop", "m-1", 0, 0)),
-        ({**completion("x"), "usage": {"prompt_tokens": "7"}}, ChatReply("x", "stop", "m-1", 0, 0)),
+        (completion(None), ("", "stop", "m-1", 11, 3)),
+        (completion([{"type": "text"}]), ("", "stop", "m-1", 11, 3)),
+        (completion("x", "length"), ("x", "length", "m-1", 11, 3)),
+        (completion("", "content_filter"), ("", "content_filter", "m-1", 11, 3)),
+        (completion("x", None), ("x", "stop", "m-1", 11, 3)),
+        (completion("x", 7), ("x", "stop", "m-1", 11, 3)),
+        (completion(None, refusal="I won't"), ("I won't", "refusal", "m-1", 11, 3)),
+        ({**completion("x"), "usage": None}, ("x", "stop", "m-1", 0, 0)),
+        ({**completion("x"), "usage": {"prompt_tokens": "7"}}, ("x", "stop", "m-1", 0, 0)),
         (
             {**completion("x"), "usage": {"prompt_tokens": -7, "completion_tokens": 2**70}},
-            ChatReply("x", "stop", "m-1", 0, 0),
+            ("x", "stop", "m-1", 0, 0),
         ),
-        ({**completion("x"), "model": None}, ChatReply("x", "stop", "", 11, 3)),
-        ({**completion("x"), "model": 7}, ChatReply("x", "stop", "", 11, 3)),
-        ({"choices": [{"message": {"content": "x"}}]}, ChatReply("x", "stop", "", 0, 0)),
+        ({**completion("x"), "model": None}, ("x", "stop", "", 11, 3)),
+        ({**completion("x"), "model": 7}, ("x", "stop", "", 11, 3)),
+        ({"choices": [{"message": {"content": "x"}}]}, ("x", "stop", "", 0, 0)),
     ],
 )
 def test_odd_answers_become_plain_replies(
-    serve: Serve, answer: dict[str, Any], wanted: ChatReply
+    serve: Serve, answer: dict[str, Any], wanted: tuple[Any, ...]
 ) -> None:
     server = Server(answer)
-    assert ask(chat(serve(server))) == [wanted]
+    assert [facts(reply) for reply in ask(chat(serve(server)))] == [wanted]
     assert server.calls == 1
 
 
@@ -140,7 +147,7 @@ def test_odd_answers_become_plain_replies(
 )
 def test_settings_that_cannot_work(settings: dict[str, str], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
-        OpenAIChat(ChatSection(**{"api_key": KEY, **settings}))  # type: ignore[arg-type]
+        OpenAIChat(parse_config({"chat": {"backend": "openai", "api_key": KEY, **settings}}))
 
 
 def test_a_server_that_needs_no_key_and_a_key_with_a_line_end(serve: Serve) -> None:
@@ -171,12 +178,12 @@ def test_sixty_four_at_once(serve: Serve) -> None:
 
     async def work() -> list[ChatReply]:
         client = OpenAIChat(chat(url))
-        requests = [replace(REQUEST, seed=seed) for seed in range(64)]
-        replies = await asyncio.gather(*map(client.complete, requests))
+        requests = [replace(REQUEST, seed=seed) for seed in range(200)]
+        replies = await asyncio.gather(*(client.complete(request, HOW) for request in requests))
         await client.close()
         return replies
 
-    assert [reply.text for reply in asyncio.run(work())] == [str(seed) for seed in range(64)]
+    assert [reply.text for reply in asyncio.run(work())] == [str(seed) for seed in range(200)]
     assert most == 64
 
 

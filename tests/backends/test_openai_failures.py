@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from chat_server import KEY, REQUEST, Server, ask, chat, completion, error
+from chat_server import HOW, KEY, REQUEST, Server, ask, chat, completion, error
 from conftest import Serve
 
 from mcu.backends import openai as backend
@@ -76,10 +76,10 @@ def test_an_outage_stops_the_run_instead_of_rejecting_everything(serve: Serve) -
 
     async def work() -> None:
         client_ = backend.OpenAIChat(client)
-        await client_.complete(REQUEST)
+        await client_.complete(REQUEST, HOW)
         for _ in range(backend._OUTAGE):
             try:
-                await client_.complete(REQUEST)
+                await client_.complete(REQUEST, HOW)
             except Reject as loss:
                 codes.append(loss.code)
             except BackendError as stop:

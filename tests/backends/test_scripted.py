@@ -24,7 +24,7 @@ from mcu import prompts
 from mcu.author import grammar
 from mcu.author.grammar import GrammarError, Voice, article, to_third, verb, verb_base
 from mcu.author.sheet import library
-from mcu.backends import ChatRequest
+from mcu.backends import ChatRequest, Dispatch
 from mcu.backends.scripted import Scripted, answer
 from mcu.config import Config
 from mcu.records import (
@@ -70,7 +70,10 @@ class Episode:
 
 
 def ask(prompt: str, reply: type[M], **variables: Any) -> M:
-    return reply.model_validate_json(answer(prompts.load(prompt).fill(**variables), 0))
+    template = prompts.load(prompt)
+    if "language" in template.variables:
+        variables["language"] = "English"
+    return reply.model_validate_json(answer(template.fill(**variables), 0))
 
 
 def personas(seed: PersonaSeed) -> list[Persona]:
@@ -120,7 +123,7 @@ def episode(
             "dialogue",
             Script,
             **given_facts,
-            album=album,
+            album=first,
             earlier=sessions,
             event=event,
             total=len(events.events),
@@ -537,7 +540,7 @@ def test_the_backend_counts_tokens() -> None:
 
     async def run() -> None:
         chat = Scripted()
-        reply = await chat.complete(request)
+        reply = await chat.complete(request, Dispatch())
         await chat.close()
         assert reply.text == answer(request.messages, 3)
         assert reply.model == "m" and reply.finish == "stop"

@@ -9,7 +9,7 @@ import pytest
 from authors import Author, act, field
 from people import ALBUM, ENTRIES, GOAL, LINE, NARRATIVE, PERSONA, PICTURES, episode, face
 
-from mcu.backends import ChatReply, ChatRequest, Hit
+from mcu.backends import ChatReply, ChatRequest, Dispatch, Hit
 from mcu.backends.build import open_index
 from mcu.errors import Fault, Reject
 from mcu.ids import seed_of, sha256
@@ -156,7 +156,7 @@ class Planner(Author):
         super().__init__()
         self._plans = plans
 
-    async def complete(self, request: ChatRequest) -> ChatReply:
+    async def complete(self, request: ChatRequest, dispatch: Dispatch) -> ChatReply:
         self.requests.append(request)
         word = field(request, "Description").split()[1]
         route, _, prompt = self._plans.get(word, "t2i:a thing").partition(":")

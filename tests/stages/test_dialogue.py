@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +44,8 @@ def session() -> list[dict[str, Any]]:
     ]
 
 
-def judge(turns: list[dict[str, Any]], moments: int = 2) -> None:
-    check(Script.model_validate({"turns": turns}), NAME, ENTRIES, moments)
+def judge(turns: list[dict[str, Any]], moments: int = 2, language: str = "English") -> None:
+    check(Script.model_validate({"turns": turns}), NAME, ENTRIES, moments, language)
 
 
 def share(number: int, **values: Any) -> Change:
@@ -137,6 +138,58 @@ def test_both_must_speak() -> None:
         judge(turns)
 
 
+def in_korean() -> list[dict[str, Any]]:
+    turns = session()
+    for one, words in zip(
+        turns, ("부엌을 찾았어요!", "보여 주세요.", "", "이럴 수도 있겠네요."), strict=True
+    ):
+        one["utterance"] = words
+    return turns
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda turns: None,
+        put(1, utterance=f"{NAME}의 부엌을 찾았어요, paella 냄새가 나요!"),
+        put(2, utterance="OK, show me. 네, 보여 주세요. 정말 궁금했어요."),
+        share(4, description="a shop sign that says 임대 in red"),
+    ],
+)
+def test_good_sessions_in_korean(change: Change) -> None:
+    turns = in_korean()
+    change(turns)
+    judge(turns, language="Korean")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (put(4, utterance="It could look like this, I think."), "must be written in Korean"),
+        (share(3, description="부엌에 있는 고양이 사진"), "turn 3: .* must be in English"),
+        (share(4, rationale="부엌을 보여 주려고"), "turn 4: .* must be in English"),
+        (share(4, keywords=["kitchen", "부엌"]), "turn 4: .* must be in English"),
+    ],
+)
+def test_bad_sessions_in_korean(change: Change, words: str) -> None:
+    turns = in_korean()
+    change(turns)
+    with pytest.raises(Fault, match=words):
+        judge(turns, language="Korean")
+
+
+def test_a_session_in_another_language_than_asked_for() -> None:
+    with pytest.raises(Fault, match="the utterances must be written in English"):
+        judge(in_korean())
+    turns = session()
+    turns[0]["utterance"] = (
+        "I found a kitchen that would be big enough for the two of us, and it is not far from you. "
+        "There is a garden with an apple tree, too!"
+    )
+    with pytest.raises(Fault, match="the utterances must be written in French"):
+        judge(turns, language="French")
+
+
 @pytest.mark.parametrize("moments", [0, 1, 2, 3])
 def test_moments_are_as_many_as_asked_for(moments: int) -> None:
     if moments <= 2:
@@ -194,6 +247,29 @@ def test_the_album_grows_and_its_new_pictures_can_be_shared_later(tmp_path: Path
     assert f"Device picture 6 [pan]: {pan}" in asked
     assert f"Picture shared in session 2: {pan}" in asked
     assert "Device picture 6" not in author.requests[1].messages[1]["content"]
+
+
+def test_a_prompt_begins_as_the_one_before(tmp_path: Path) -> None:
+    """New pictures stand after the session that added them, so that what came before stays."""
+    replies = [
+        script(image("her new pan in the sun", NEW)),
+        script(image("her hand", NEW), image("her other hand", NEW)),
+        script(image("that one", "1")),
+    ]
+    _, _, author = write(replies, episode(5), tmp_path)
+    asked = [request.messages[1]["content"] for request in author.requests]
+    for before, after in pairwise(asked):
+        assert after.startswith(before[: before.index("\nSession: ") + 1])
+    assert len({request.messages[0]["content"] for request in author.requests}) == 1
+    lines = [line.split(":")[0] for line in asked[3].splitlines()]
+    start = lines.index("Earlier session 1 on 2023.01.01")
+    assert lines[start - 1] == "Device picture 5 [food]"
+    place = lines.index("Device picture 6 [kitchen]")
+    assert start < place < lines.index("Earlier session 2 on 2023.01.08")
+    assert lines.index("Device picture 7 [kitchen]") + 1 == lines.index(
+        "Device picture 8 [kitchen]"
+    )
+    assert sum(line.startswith("Device picture") for line in lines) == 8
 
 
 def test_a_number_is_not_known_before_its_picture_is_taken(tmp_path: Path) -> None:

@@ -1,0 +1,85 @@
+"""Looking: at the records of a run, at picture indexes, at this machine."""
+
+import os
+from typing import Annotated
+
+import typer
+
+from mcu.cli.terminal import OUTPUTS, Json, Outputs, app, put, put_json, say
+
+index_app = typer.Typer(no_args_is_help=True, help="Picture indexes for retrieval.")
+app.add_typer(index_app, name="index")
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(help="The run.")],
+    stage: Annotated[str, typer.Argument(help="Stage by name or number.")],
+    id_: Annotated[str, typer.Option("--id", help="A record's id, or its parent's.")] = "",
+    rejects: Annotated[bool, typer.Option("--rejects", help="What was lost, and why.")] = False,
+    replies: Annotated[
+        bool, typer.Option("--replies", help="What the model was asked for them, and said.")
+    ] = False,
+    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 3,
+    outputs: Outputs = OUTPUTS,
+    as_json: Json = False,
+) -> None:
+    """Show records of a stage."""
+    from mcu import replies as asked
+    from mcu import show as kept
+    from mcu.run import Run
+
+    source, text = (asked.replies, asked.text) if replies else (kept.rows, kept.text)
+    found = source(Run.open(outputs / name), kept.find_stage(stage), id_, rejects, limit)
+    if as_json:
+        put(kept.as_json(found))
+        return
+    if not found:
+        say("nothing to show")
+    for row in found:
+        put(text(row) + "\n")
+
+
+@index_app.command(name="list")
+def index_list(as_json: Json = False) -> None:
+    """List the indexes that can be searched."""
+    from mcu.indexes import catalogue
+
+    facts = catalogue()
+    if as_json:
+        put_json(facts)
+        return
+    for fact in facts:
+        put(f"{fact['name']:<12} {fact['pictures']:>8} pictures  {fact['about']}")
+
+
+@index_app.command(name="search")
+def index_search(
+    query: Annotated[str, typer.Argument(help="What the picture shows.")],
+    name: Annotated[str, typer.Option(help="`starter`, or the folder of an index.")] = "starter",
+    k: Annotated[int, typer.Option(help="How many.")] = 5,
+    as_json: Json = False,
+) -> None:
+    """Search an index for pictures."""
+    from dataclasses import asdict
+
+    from mcu.backends.build import open_index
+
+    hits = open_index(name).search([query], k)[0]
+    if as_json:
+        put_json([asdict(hit) for hit in hits])
+        return
+    for hit in hits:
+        put(f"{hit.score:.3f}  {hit.caption}  ({hit.file}, {hit.licence})")
+
+
+@app.command()
+def doctor(outputs: Outputs = OUTPUTS, as_json: Json = False) -> None:
+    """Tell what can run here, and list all settings."""
+    from mcu.doctor import examine, report
+
+    facts = examine(os.environ, outputs)
+    if as_json:
+        put_json(facts)
+    else:
+        put("\n".join(report(facts)))
