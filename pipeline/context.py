@@ -167,15 +167,16 @@ class Context:
         key = digest(["chat", content, schema_digest(reply)])
         dispatch = Dispatch(key, (-self.stage.number, self.shard), own.endpoints or ())
         meter = self.services.meter
-        meter.replayed += 1
+        made: list[Answer] = []
 
         async def make() -> Answer:
-            meter.replayed -= 1  # so it was not in the journal
-            answer = dict(vars(await self.services.chat.complete(request, dispatch)))
-            meter.add(answer)
-            return answer
+            made.append(dict(vars(await self.services.chat.complete(request, dispatch))))
+            meter.add(made[0])
+            return made[0]
 
-        return await self.journal.once(key, "chat", self.record.id, content, make)
+        answer = await self.journal.once(key, "chat", self.record.id, content, make)
+        meter.replayed += not made
+        return answer
 
     def _check_safety(self, value: BaseModel) -> None:
         safety = self.services.safety

@@ -118,6 +118,7 @@ def test_a_sample_of_a_run_that_is_made_asks_for_nothing(tmp_path: Path) -> None
 
 def test_a_killed_sample_goes_on(tmp_path: Path) -> None:
     in_flight = 4
+    most = 2 * in_flight  # a call that was just answered has made room, and may not be on disk yet
     with simulator(tmp_path, "--latency", "0.02") as server:
         asked = options(server, 40, "1-5", "--set", f"chat.max_in_flight={in_flight}")
         process = subprocess.Popen(
@@ -129,9 +130,9 @@ def test_a_killed_sample_goes_on(tmp_path: Path) -> None:
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
         guess = told(tmp_path, "estimate", *asked, "--sample", "20")
-        assert server.stats()["repeated"] <= in_flight
+        assert server.stats()["repeated"] <= most
         real = told(tmp_path, "run", *asked)
-        assert server.stats()["repeated"] <= in_flight
+        assert server.stats()["repeated"] <= most
     check(guess, real)
     assert 0.02 <= guess["stages"][4]["seconds"] < 1
 

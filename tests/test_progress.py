@@ -165,14 +165,12 @@ def test_money_with_and_without_a_cap(tmp_path: Path) -> None:
 
 
 def test_details(tmp_path: Path) -> None:
-    run = package.make_run(tmp_path / "a", run={"episodes": 5})
-    engine = Engine(run.config, Store(run.root), STAGES, STAGES, [0])
     told = services(tmp_path)
-    assert progress._details(engine, told) == ""
+    assert progress._details(told) == ""
     told.meter.add({"prompt_tokens": 200, "completion_tokens": 5, "cached_tokens": 50, "usd": 0})
-    assert progress._details(engine, told) == "25% of the prompts cached"
+    assert progress._details(told) == "25% of the prompts cached"
     told.stop(BackendError("no"))
-    assert progress._details(engine, told) == "stopping  25% of the prompts cached"
+    assert progress._details(told) == "stopping  25% of the prompts cached"
 
 
 def test_answers_from_the_journal_are_told(

@@ -176,7 +176,7 @@ def test_cards_tell_the_run(run: Run) -> None:
         card = (run.root / "release" / name / "README.md").read_text(encoding="utf-8")
         assert card.startswith("---\npretty_name: ")
         assert "scripted-1" in card
-        assert "dialogue v1" in card
+        assert "dialogue v2" in card
         assert str(run.root) not in card
 
 
