@@ -14,8 +14,8 @@ from pathlib import Path
 from common import call, mcu, raise_file_limit, say, simulator
 
 FAULTS = ("error=0.05", "hang=0.02", "drop=0.01", "torn=0.01")
-LIMITS = ((64, 0.0), (8, 5.0), (64, 10.0))
-LATENCY, PLACES, TIMEOUT = 0.3, 16, 1.0
+LIMITS = ((64, 0.0), (8, 10.0), (64, 15.0))
+LATENCY, PLACES, TIMEOUT = 0.3, 16, 1.5
 
 
 def main() -> None:
@@ -27,7 +27,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         good = storm(Path(name), 30 if smoke else 300)
     with tempfile.TemporaryDirectory() as name:
-        good &= weather(Path(name), 30 if smoke else 600)
+        good &= weather(Path(name), 30 if smoke else 1_500)
     raise SystemExit(int(not good and not smoke))
 
 
@@ -66,9 +66,9 @@ def weather(folder: Path, episodes: int) -> bool:
     flags = [flag for fault in FAULTS for flag in ("--fault", fault)]
     limits = ",".join(f"{most}@{start:g}" for most, start in LIMITS)
     with simulator(
-        folder, "--latency", "0.1", "--limits", limits, "--log", str(log), *flags
+        folder, "--latency", str(2 * LATENCY), "--limits", limits, "--log", str(log), *flags
     ) as url:
-        run(folder, url, "3-7", episodes, "--set", f"chat.timeout={TIMEOUT}")
+        run(folder, url, "3-6", episodes, "--set", f"chat.timeout={TIMEOUT}")
         stats = call(url, "/stats")
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     used = sum(min(line["end"] - line["start"], TIMEOUT) for line in lines)

@@ -33,7 +33,7 @@ class Flow:
         if self._refused is not None:
             raise self._refused
         queue = self._queues.setdefault(lanes, [])
-        if not queue and (lane := _free(lanes, now := time.monotonic())):
+        if not queue and (lane := _free(lanes, now := time.monotonic(), 0)):
             return lane.start(now, tokens)
         turn: asyncio.Future[Ticket] = asyncio.get_running_loop().create_future()
         heapq.heappush(queue, (priority, next(self._arrivals), tokens, turn))
@@ -65,24 +65,23 @@ class Flow:
         """Let in whoever can be; called whenever a call has ended."""
         now = time.monotonic()
         while best := min(self._startable(now), default=None):
-            (_, _, tokens, turn), lanes = best
+            (_, _, tokens, turn), lanes, lane = best
             heapq.heappop(self._queues[lanes])
-            lane = _free(lanes, now)
-            if lane is not None:
-                turn.set_result(lane.start(now, tokens))
+            turn.set_result(lane.start(now, tokens))
         self._wake_at(now)
 
-    def _startable(self, now: float) -> Iterable[tuple[_Waiting, tuple[Lane, ...]]]:
-        """The first of every queue that a lane is free for."""
+    def _startable(self, now: float) -> Iterable[tuple[_Waiting, tuple[Lane, ...], Lane]]:
+        """The first of every queue that a lane is free for, and that lane."""
         for lanes, queue in self._queues.items():
             while queue and queue[0][3].done():
                 heapq.heappop(queue)
-            if queue and _free(lanes, now):
-                yield queue[0], lanes
+            if queue and (lane := _free(lanes, now, len(queue))):
+                yield queue[0], lanes, lane
 
     def _wake_at(self, now: float) -> None:
         """Come back when a lane opens by itself: after a pause, or as its limit grows."""
-        waits = [lane.wait(now) for lanes, q in self._queues.items() if q for lane in lanes]
+        queues = self._queues.items()
+        waits = [lane.wait(now, len(queue)) for lanes, queue in queues if queue for lane in lanes]
         delay = min(waits, default=math.inf)
         if self._timer:
             self._timer.cancel()
@@ -91,7 +90,7 @@ class Flow:
             self._timer = asyncio.get_running_loop().call_later(max(delay, 0.001), self.pump)
 
 
-def _free(lanes: Iterable[Lane], now: float) -> Lane | None:
+def _free(lanes: Iterable[Lane], now: float, backlog: int) -> Lane | None:
     """The lane that a call may start on now, with the most free places."""
-    ready = [lane for lane in lanes if lane.wait(now) <= 0]
+    ready = [lane for lane in lanes if lane.wait(now, backlog) <= 0]
     return max(ready, key=lambda lane: lane.free, default=None)

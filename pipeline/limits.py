@@ -12,7 +12,7 @@ _TICK = 0.01  # seconds between two steps of that growth
 _CUT = 0.7  # what is left of the limit when the server takes fewer calls than it did
 _NEAR = 0.9  # a refusal this near to the wall says that the wall is right, not that it fell
 # Between two attempts at one call more: at most so many rounds of the limit, or so many answers.
-_ROUNDS, _ANSWERS = 4, 32
+_ROUNDS, _ANSWERS = 3, 24
 _OVERLOADED = 0.1  # share of time-outs that says so; some calls time out on any server
 _FAILURES = 5  # in a row, after which a server is left alone for a while
 _PAUSE, _LONGEST_PAUSE = 0.25, 8.0  # seconds, doubled, when the server does not say how long
@@ -104,7 +104,7 @@ class Lane:
         self._limit = 1.0
         self._wall = math.inf
         self._phase = "alone"  # then "growing" or "steady"
-        self._first_sent = self._grown = math.inf
+        self._first_sent = self._grown = self._tried = math.inf
         self._cut = self._paused = -math.inf
         self._struck = -math.inf
         self._failures = self._pauses = 0
@@ -121,8 +121,12 @@ class Lane:
         """How many calls could start."""
         return self.limit - self.in_flight
 
-    def wait(self, now: float) -> float:
-        """Seconds until a call may start; infinite when one must end first."""
+    def wait(self, now: float, backlog: float = math.inf) -> float:
+        """Seconds until a call may start; infinite when one must end first.
+
+        With a small `backlog` of waiting calls nothing is tried at the wall: it would gain little,
+        and the one that is refused would be the last to be answered.
+        """
         if self._phase == "alone" and now - self._first_sent >= _ALONE:
             self._grow_from(_FIRST, now)
         delay = max(self._paused - now, self.requests.wait(now), self.tokens.wait(now))
@@ -134,6 +138,10 @@ class Lane:
             self._limit *= 2 ** (step / _DOUBLING)
             self._grown = now
             return 0.0 if self.free > 0 else _TICK
+        if self.in_flight > self._wall and now - self._tried >= _ALONE:
+            self._grow_from(self._limit, now)  # one more was taken: a refusal comes sooner
+        if self.in_flight >= self._wall and backlog < min(4 * self.limit, self.ceiling // 2):
+            return math.inf
         if self.free > 0:
             return 0.0
         return _ALONE if self._phase == "alone" else math.inf
@@ -142,6 +150,8 @@ class Lane:
         """A call starts; `tokens` is what it will take, about."""
         self._first_sent = min(self._first_sent, now)
         self.in_flight += 1
+        if self.in_flight > self._wall:
+            self._tried = min(self._tried, now)
         self.requests.take(1)
         self.tokens.take(tokens)
         return Ticket(self, now, tokens, (self.requests.taken, self.tokens.taken))
@@ -151,7 +161,6 @@ class Lane:
         self.in_flight -= 1
         if tokens is not None:
             self.tokens.take(tokens - ticket.tokens)
-        if tokens is not None:
             self._failures = self._pauses = 0
         self._late -= self._late / max(self.limit, 50)
         if self._phase == "alone":
@@ -160,17 +169,14 @@ class Lane:
             gap = self._wall - self._limit
             self._limit += min(max(gap if math.isfinite(gap) else 1.0, 1.0) / self._limit, gap)
         elif self._phase == "steady":
-            self._at_the_wall(now)
+            self._at_the_wall()
 
-    def _at_the_wall(self, now: float) -> None:
+    def _at_the_wall(self) -> None:
         self._answers += 1
         if self._answers < self._rounds * self._limit:
             return
         self._answers = 0
-        if self._limit > self._wall:
-            self._grow_from(self._limit, now)  # one more was taken for a whole round
-        else:
-            self._limit = self._wall + 1
+        self._limit, self._tried = self._wall + 1, math.inf
 
     def _grow_from(self, limit: float, now: float) -> None:
         self._phase, self._limit, self._grown = "growing", limit, now

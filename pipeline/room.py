@@ -10,7 +10,7 @@ _MANY_DRAWN = 2_000  # of these each asks a dozen times at once: half a megabyte
 _FILES_A_UNIT = 16
 _KEPT = 256  # file descriptors for everything else
 _MOST_FILES = 65_536
-_FEW_UNITS = 8
+_FEW_UNITS, _LIVE_UNITS = 8, 24
 
 
 def inputs(config: Config) -> int:
@@ -26,10 +26,9 @@ def drawn(config: Config) -> int:
 def units(config: Config, stages: int) -> int:
     """Units of one stage that are open at once; each takes a dozen file descriptors.
 
-    Batches need as many as the machine allows, and for them the limit is raised to that.
+    A unit stays open until its slowest call is answered, and others fill the time. Batches need as
+    many as the machine allows. The limit of open files is raised to what is allowed.
     """
-    if config.chat.mode == "live":
-        return _FEW_UNITS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
     if soft != resource.RLIM_INFINITY and soft < most:
@@ -38,4 +37,5 @@ def units(config: Config, stages: int) -> int:
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     free = (_MOST_FILES if soft == resource.RLIM_INFINITY else soft) - _KEPT
     free -= 2 * config.chat.max_in_flight
-    return max(_FEW_UNITS, free // _FILES_A_UNIT // stages)
+    fitting = max(_FEW_UNITS, free // _FILES_A_UNIT // stages)
+    return fitting if config.chat.mode == "batch" else min(fitting, _LIVE_UNITS)

@@ -110,7 +110,7 @@ def test_few_units_are_open_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     author = writes(monkeypatch, Counting())
     run.execute((3, 3))
     assert len(author.requests) == 30
-    assert 4 <= author.most <= 8
+    assert 4 <= author.most <= 24
 
 
 def test_too_many_rejects_stop_the_run_until_the_share_is_raised(

@@ -24,8 +24,9 @@ def files() -> Iterator[int]:
 
 def test_live_calls(files: int) -> None:
     live = config("live")
-    assert (room.inputs(live), room.drawn(live), room.units(live, 8)) == (128, 16, 8)
-    assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == min(1024, files)
+    assert (room.inputs(live), room.drawn(live)) == (128, 16)
+    assert 8 <= room.units(live, 8) <= 24
+    assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == min(files, 65_536), "for connections"
 
 
 def test_batches(files: int) -> None:
