@@ -40,7 +40,7 @@ class Endpoint:
 
         self._timeout = max(chat.timeout, 900.0) if chat.service_tier == "flex" else chat.timeout
         self._form = chat.structured
-        self._abilities: dict[str, Abilities] = {}
+        self._abilities: dict[tuple[str, bool], Abilities] = {}
         most = (section.max_in_flight or chat.max_in_flight) + 16
         limits = httpx2.Limits(max_connections=most, max_keepalive_connections=most)
         self.client = AsyncOpenAI(
@@ -51,12 +51,14 @@ class Endpoint:
             http_client=DefaultAioHttpClient(timeout=self._timeout, limits=limits),
         )
 
-    def abilities(self, model: str) -> Abilities:
-        """What is known of a model here."""
-        if model not in self._abilities:
+    def abilities(self, request: ChatRequest) -> Abilities:
+        """What is known of the request's model here; it may take more when it does not think."""
+        key = (request.model, request.reasoning_effort == "none")
+        if key not in self._abilities:
             mode = 0 if self._form == "auto" else MODES.index(self._form)
-            self._abilities[model] = Abilities(mode, set(refused_by(model)))
-        return self._abilities[model]
+            refused = refused_by(request.model, request.reasoning_effort)
+            self._abilities[key] = Abilities(mode, set(refused))
+        return self._abilities[key]
 
     async def send(self, request: ChatRequest, tier: str) -> tuple[ChatReply, Mapping[str, str]]:
         """One call; more only while the server refuses settings that it can do without.
@@ -67,7 +69,7 @@ class Endpoint:
         """
         import openai
 
-        abilities = self.abilities(request.model)
+        abilities = self.abilities(request)
         while True:
             mode = abilities.mode
             body = arguments_of(request, mode, abilities.dropped, tier)
@@ -75,7 +77,7 @@ class Endpoint:
                 return await self._post(body)
             except openai.APIStatusError as error:
                 code, said, headers = error.status_code, f.said_by(error), error.response.headers
-            if self.does_without(request.model, body, code, said):
+            if self.does_without(request, body, code, said):
                 continue
             problem = f.judge(code, said, self.public(said), headers)
             if isinstance(problem, f.OfThisRequest):
@@ -109,16 +111,18 @@ class Endpoint:
         seconds = asyncio.get_running_loop().time() - started
         return replace(reply, endpoint=self.name, seconds=round(seconds, 4)), answer.headers
 
-    def does_without(self, model: str, body: Mapping[str, Any], code: int, said: str) -> bool:
+    def does_without(
+        self, request: ChatRequest, body: Mapping[str, Any], code: int, said: str
+    ) -> bool:
         """Leave out from now on what was refused, if that is a thing to do without.
 
         Args:
-            model: as it was asked for.
+            request: as it was asked for.
             body: what was sent.
             code: the status of the answer.
             said: its text.
         """
-        abilities = self.abilities(model)
+        abilities = self.abilities(request)
         # Another call may have learned it meanwhile: what was sent counts.
         if refused := f.unsupported(code, said) & body.keys():
             abilities.dropped |= refused

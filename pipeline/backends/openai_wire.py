@@ -14,16 +14,28 @@ _MOST_TOKENS = 2**31
 _REASONING = re.compile(r"(?:o[134]\b|gpt-(?:[5-9]|\d\d))(?!.*chat)")
 # What such models refuse.
 _FIXED = frozenset({"max_tokens", "temperature", "top_p", *_PENALTIES})
-# Tokens that a model may think in before it writes, on top of the reply's own budget.
-_THOUGHT = {"none": 0, "minimal": 1024, "low": 4096, "": 16384, "medium": 16384, "high": 32768}
-_MOST_THOUGHT = 65536
+# How often the reply's own budget a model may think in before it writes. Providers count a budget
+# as used when they limit tokens a minute; one that was too small is doubled, thoughts and all.
+_THOUGHT = {
+    "none": 0,
+    "minimal": 1,
+    "low": 2,
+    "": 2,
+    "medium": 4,
+    "high": 8,
+    "xhigh": 16,
+    "max": 32,
+}
+_MOST_THOUGHT = 65_536
 _BYTES_A_TOKEN = 3  # fewer than any language's mean, so that a price is never set too low
 _A_MESSAGE = 16  # tokens of a message's own marks
 
 
-def refused_by(model: str) -> frozenset[str]:
-    """The settings that a model is known to refuse: reasoning models take no sampling."""
-    return _FIXED if _reasons(model) else frozenset()
+def refused_by(model: str, effort: str = "") -> frozenset[str]:
+    """The settings that a model is known to refuse: one that thinks takes no sampling."""
+    if not _reasons(model):
+        return frozenset()
+    return frozenset({"max_tokens"}) if effort == "none" else _FIXED
 
 
 def _reasons(model: str) -> bool:
@@ -34,7 +46,8 @@ def budget_of(request: ChatRequest) -> int:
     """Most tokens that may be written, thoughts of a reasoning model included."""
     if not (_reasons(request.model) or request.reasoning_effort):
         return request.max_tokens
-    return request.max_tokens + _THOUGHT.get(request.reasoning_effort, _MOST_THOUGHT)
+    thought = _THOUGHT.get(request.reasoning_effort, 2) * request.max_tokens
+    return request.max_tokens + min(thought, _MOST_THOUGHT)
 
 
 def prompt_of(request: ChatRequest) -> int:

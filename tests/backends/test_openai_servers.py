@@ -147,6 +147,13 @@ def test_reasoning_models_get_no_sampling_and_room_to_think(serve: Serve, model:
     assert body["max_completion_tokens"] > request.max_tokens
 
 
+def test_a_reasoning_model_that_does_not_think_is_sampled(serve: Serve) -> None:
+    server = Server(completion())
+    ask(chat(serve(server)), replace(REQUEST, model="gpt-6-luna", reasoning_effort="none"))
+    assert server.bodies[0]["temperature"] == REQUEST.temperature
+    assert server.bodies[0]["max_completion_tokens"] == REQUEST.max_tokens
+
+
 @pytest.mark.parametrize("model", ["gpt-4o", "gpt-4.1-mini", "gpt-5-chat-latest", "qwen3-o3x"])
 def test_other_models_are_sampled(serve: Serve, model: str) -> None:
     server = Server(completion())

@@ -137,7 +137,7 @@ class BatchChat(OpenAIChat):
     def _gather(self, request: ChatRequest, dispatch: Dispatch, most: float) -> _Batch:
         names = dispatch.endpoints or tuple(self._endpoints)
         name = names[crc32(dispatch.key.encode()) % len(names)]
-        known = self._endpoints[name].abilities(request.model)
+        known = self._endpoints[name].abilities(request)
         line = line_of(dispatch.key, arguments_of(request, known.mode, known.dropped))
         route = self._route(name, request.model)
         if route.gathering is None or not route.gathering[1].fits(line, route.most):
