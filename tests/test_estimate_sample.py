@@ -43,6 +43,12 @@ def check(guess: dict[str, Any], real: dict[str, Any]) -> None:
     assert real["usd"] > 0
 
 
+def paid(figures: dict[str, Any]) -> list[dict[str, Any]]:
+    """An estimate's stages without their times, which are means of rounded ones."""
+    times = ("seconds", "hours")
+    return [{k: v for k, v in row.items() if k not in times} for row in figures["stages"]]
+
+
 @pytest.mark.parametrize(
     ("stages", "episodes", "flags"),
     [
@@ -59,7 +65,8 @@ def test_a_sample_costs_nothing_more(
         guess = told(tmp_path, "estimate", *asked, "--sample", "20")
         sampled = server.stats()["requests"]
         assert 0 < sampled < guess["total"]["calls"] / 2
-        assert told(tmp_path, "estimate", *asked, "--sample", "20")["stages"] == guess["stages"]
+        again = told(tmp_path, "estimate", *asked, "--sample", "20")
+        assert paid(again) == paid(guess)
         assert server.stats()["requests"] == sampled
         real = told(tmp_path, "run", *asked)
         stats = server.stats()
