@@ -16,7 +16,7 @@ from mcu.config import Config
 from mcu.contract import Stage
 from mcu.errors import Fault, Gone, Reject
 from mcu.family import Family
-from mcu.ids import digest, rng_of, seed_of, sha256
+from mcu.ids import canonical, digest, rng_of, seed_of, sha256
 from mcu.journal import Answer, UnitJournal
 from mcu.languages import language_name
 from mcu.parse import parse
@@ -164,7 +164,8 @@ class Context:
             **sampling,  # type: ignore[arg-type]
         )
         content = {k: v for k, v in vars(request).items() if k != "schema"}
-        key = digest(["chat", content, schema_digest(reply)])
+        asked = canonical(content)  # once, for its hash and for the journal
+        key = sha256(b'["chat",%b,"%b"]' % (asked, schema_digest(reply).encode()))
         dispatch = Dispatch(key, (-self.stage.number, self.shard), own.endpoints or ())
         meter = self.services.meter
         made: list[Answer] = []
@@ -174,7 +175,7 @@ class Context:
             meter.add(made[0])
             return made[0]
 
-        answer = await self.journal.once(key, "chat", self.record.id, content, make)
+        answer = await self.journal.once(key, "chat", self.record.id, asked, make)
         meter.replayed += not made
         return answer
 

@@ -271,7 +271,10 @@ def _packed(row: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _pack(value: Any) -> bytes:
-    return zlib.compress(json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass"), 1)
+    """A value, or its JSON text, compressed."""
+    if not isinstance(value, bytes):
+        value = json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    return zlib.compress(value, 1)
 
 
 def _unpack(blob: bytes) -> Answer:

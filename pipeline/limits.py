@@ -15,7 +15,8 @@ _NEAR = 0.9  # a refusal this near to the wall says that the wall is right, not 
 _ROUNDS, _ANSWERS = 3, 24
 _OVERLOADED = 0.1  # share of time-outs that says so; some calls time out on any server
 _FAILURES = 5  # in a row, after which a server is left alone for a while
-_PAUSE, _LONGEST_PAUSE = 0.25, 8.0  # seconds, doubled, when the server does not say how long
+_PAUSE = 0.25  # seconds, when the server does not say how long; doubled again and again
+_DOUBLINGS = 5
 _LONGEST = 60.0
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)?")
 _SECONDS = {"ms": 1e-3, "": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -197,8 +198,8 @@ class Lane:
         self._limit = taken if near else max(_CUT * taken, 1.0)
         self._cut, self._answers = now, 0
         if not self.in_flight:  # not of calls at once, then: of calls a minute
-            self._paused = now + (pause or min(_PAUSE * 2.0**self._pauses, _LONGEST_PAUSE))
-            self._pauses += 1
+            self._paused = now + (pause or _PAUSE * 2.0**self._pauses)
+            self._pauses = min(self._pauses + 1, _DOUBLINGS)
 
     def failed(self, ticket: Ticket, now: float) -> None:
         """A call failed for another reason. A server that does nothing else is left alone a while.
@@ -211,7 +212,7 @@ class Lane:
         self._failures += 1
         if self._failures % _FAILURES == 0:
             self._struck = now
-            self._paused = now + min(0.25 * 2.0 ** (self._failures // _FAILURES), _LONGEST / 2)
+            self._paused = now + _PAUSE * 2.0 ** min(self._failures // _FAILURES, _DOUBLINGS + 2)
 
     def late(self, ticket: Ticket, now: float) -> None:
         """A call timed out."""

@@ -13,7 +13,7 @@ from tenacity.stop import stop_base
 from mcu.backends import ChatReply, ChatRequest, Dispatch
 from mcu.backends.endpoint import Endpoint, endpoints_of
 from mcu.backends.failures import Passing
-from mcu.backends.openai_wire import budget_of, prompt_of
+from mcu.backends.openai_wire import budget_of, prompt_of, schema_size
 from mcu.budget import Budget
 from mcu.config import Config
 from mcu.errors import BackendError, ConfigError, Incomplete, McuError, Reject
@@ -68,6 +68,7 @@ class OpenAIChat:
         self._endpoints = {n: Endpoint(n, section, chat) for n, section in self._sections.items()}
         self._lanes: dict[tuple[str, str], Lane] = {}
         self._flow = Flow()
+        self._schemas: dict[str, int] = {}  # bytes, by name: measuring takes long
         self._last_answer = 0.0
         self._silence = 0
 
@@ -127,7 +128,7 @@ class OpenAIChat:
 
     async def _attempt(self, request: ChatRequest, dispatch: Dispatch) -> ChatReply:
         price = self._prices.get(request.model)
-        prompt, reply = prompt_of(request), budget_of(request)
+        prompt, reply = self.tokens(request)
         tier = self._config.chat.service_tier
         lanes = self.lanes(request.model, dispatch.endpoints)
         ticket = await self._flow.enter(lanes, dispatch.priority, prompt + reply)
@@ -168,6 +169,13 @@ class OpenAIChat:
         lane.answered(ticket, self._last_answer, reply.prompt_tokens + reply.completion_tokens)
         lane.observe(ticket, headers, self._last_answer)
         return self.priced(reply, request.model, tier)
+
+    def tokens(self, request: ChatRequest) -> tuple[int, int]:
+        """Most tokens of a request's prompt and of its reply."""
+        name = request.schema_name
+        if name not in self._schemas:
+            self._schemas[name] = schema_size(request)
+        return prompt_of(request, self._schemas[name]), budget_of(request)
 
     def priced(self, reply: ChatReply, model: str, tier: str) -> ChatReply:
         """The reply with what it cost: what the server says, else by the table."""

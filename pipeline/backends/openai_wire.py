@@ -50,13 +50,14 @@ def budget_of(request: ChatRequest) -> int:
     return request.max_tokens + min(thought, _MOST_THOUGHT)
 
 
-def prompt_of(request: ChatRequest) -> int:
-    """Tokens of the prompt, at most, but for models with a tokenizer of single bytes."""
+def prompt_of(request: ChatRequest, schema: int) -> int:
+    """Tokens of the prompt, at most, but for models with a tokenizer of single bytes.
+
+    `schema` is the size of the reply's schema in bytes.
+    """
     texts = [text for message in request.messages for text in message.values()]
-    size = sum(
-        len(text) if text.isascii() else len(text.encode("utf-8", "replace")) for text in texts
-    )
-    return (size + schema_size(request)) // _BYTES_A_TOKEN + _A_MESSAGE * len(request.messages)
+    size = sum(len(t) if t.isascii() else len(t.encode("utf-8", "replace")) for t in texts)
+    return (size + schema) // _BYTES_A_TOKEN + _A_MESSAGE * len(request.messages)
 
 
 def schema_size(request: ChatRequest) -> int:

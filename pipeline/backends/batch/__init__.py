@@ -15,7 +15,7 @@ from mcu.backends.batch.carrier import Carrier
 from mcu.backends.batch.files import MOST_REQUESTS, Spool, line_of
 from mcu.backends.batch.ledger import Entry, Ledger, Place
 from mcu.backends.openai import OpenAIChat
-from mcu.backends.openai_wire import arguments_of, budget_of, prompt_of
+from mcu.backends.openai_wire import arguments_of
 from mcu.budget import Budget
 from mcu.config import Config
 from mcu.errors import BackendError, Incomplete, McuError
@@ -126,7 +126,7 @@ class BatchChat(OpenAIChat):
     async def _in_new_batch(self, request: ChatRequest, dispatch: Dispatch) -> None:
         """Put a request into the next batch, and return when that is settled."""
         price = self._prices.get(request.model)
-        most = price.most(prompt_of(request), budget_of(request), "batch") if price else 0.0
+        most = price.most(*self.tokens(request), "batch") if price else 0.0
         async with self._budget.hold(most) as hold:
             if self._find(dispatch.key) is None:
                 await self._gather(request, dispatch, most).settled.wait()
