@@ -22,7 +22,7 @@ class Flow:
         self._arrivals = count()
         self._refused: McuError | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self.stopped = asyncio.Event()
+        self._resting: dict[asyncio.Future[None], tuple[Lane, int] | None] = {}
 
     async def enter(self, lanes: tuple[Lane, ...], priority: Priority, tokens: int = 0) -> Ticket:
         """Wait for a place on one of the lanes; lower priorities are let in first.
@@ -52,7 +52,8 @@ class Flow:
         if self._refused is not None:
             return
         self._refused = error
-        self.stopped.set()
+        for rested in self._resting:
+            _wake(rested)
         if self._timer:
             self._timer.cancel()
         for queue in self._queues.values():
@@ -61,8 +62,29 @@ class Flow:
                     turn.set_exception(error)
             queue.clear()
 
+    async def rest(self, seconds: float, lane: Lane | None = None) -> None:
+        """Wait before another try, but not after `stop`.
+
+        With the lane that refused the call, a round of answers from it is enough: its places are
+        being given up faster than it said.
+        """
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._resting[turn] = (lane, lane.good + lane.limit) if lane else None
+        if self._refused is not None:
+            _wake(turn)
+        try:
+            async with asyncio.timeout(seconds):
+                await turn
+        except TimeoutError:
+            return
+        finally:
+            del self._resting[turn]
+
     def pump(self) -> None:
         """Let in whoever can be; called whenever a call has ended."""
+        for rested, until in self._resting.items():
+            if until and until[0].good >= until[1]:
+                _wake(rested)
         now = time.monotonic()
         while best := min(self._startable(now), default=None):
             (_, _, tokens, turn), lanes, lane = best
@@ -88,6 +110,11 @@ class Flow:
             self._timer = None
         if math.isfinite(delay):
             self._timer = asyncio.get_running_loop().call_later(max(delay, 0.001), self.pump)
+
+
+def _wake(turn: asyncio.Future[None]) -> None:
+    if not turn.done():
+        turn.set_result(None)
 
 
 def _free(lanes: Iterable[Lane], now: float, backlog: int) -> Lane | None:

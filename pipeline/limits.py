@@ -100,6 +100,7 @@ class Lane:
     tokens: Bucket = field(default_factory=Bucket)
     in_flight: int = 0
     refused: int = 0
+    good: int = 0  # answers so far
 
     def __post_init__(self) -> None:
         self._limit = 1.0
@@ -163,6 +164,7 @@ class Lane:
         if tokens is not None:
             self.tokens.take(tokens - ticket.tokens)
             self._failures = self._pauses = 0
+            self.good += 1
         self._late -= self._late / max(self.limit, 50)
         if self._phase == "alone":
             self._grow_from(_FIRST, now)

@@ -134,6 +134,28 @@ def test_stopping_tells_those_who_wait_and_those_who_come() -> None:
     run(work())
 
 
+def test_a_rest_ends_with_time_a_round_of_answers_or_the_run() -> None:
+    async def work() -> None:
+        flow, lane, clock = Flow(), steady(limit=2), asyncio.get_running_loop().time
+        started = clock()
+        await flow.rest(0.05, lane)
+        assert 0.05 <= clock() - started < 2
+        rests = [asyncio.create_task(flow.rest(9, lane)), asyncio.create_task(flow.rest(9))]
+        await asyncio.sleep(0)
+        for answers in (1, 2):
+            lane.answered(lane.start(clock(), 0), clock(), 5)
+            flow.pump()
+            await asyncio.sleep(0.01)
+            assert rests[0].done() == (answers == 2)
+        assert not rests[1].done()
+        flow.stop(BackendError("no"))
+        await rests[1]
+        await flow.rest(9)
+        assert clock() - started < 5
+
+    run(work())
+
+
 def test_one_who_is_cancelled_in_the_moment_of_being_let_in_passes_the_place_on() -> None:
     async def work() -> None:
         flow, lanes, gate = Flow(), (steady(),), asyncio.Event()

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from mcu.errors import BackendError
+from mcu.limits import Lane
 
 _LONGEST_WAIT = 60.0
 _ABOUT_FORMAT = re.compile(r"response_format|json_schema|json_object|schema|grammar", re.I)
@@ -40,6 +41,7 @@ class Passing(Exception):
         kind: `busy` was told to wait, `late` timed out, `unreached` never had a connection.
         wait: seconds that the server asked for.
         headers: of its answer.
+        lane: which was busy, once that is known.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class Passing(Exception):
     ) -> None:
         super().__init__(reason)
         self.kind = kind
+        self.lane: Lane | None = None
         self.headers = headers or {}
         self.wait = _retry_after(self.headers)
 

@@ -1,6 +1,5 @@
 """The `openai` chat backend: calls shared out over servers, paced, tried again and paid for."""
 
-import asyncio
 import random
 import time
 from collections.abc import Callable
@@ -95,21 +94,30 @@ class OpenAIChat:
 
     async def _again(self, request: ChatRequest, dispatch: Dispatch, failure: Passing) -> ChatReply:
         """All tries after the first, which most requests never need."""
-        failures = [failure]
+        known = True  # the first try is the one that failed
         # Before the others of its stage: it has waited longest, and may fail again.
         first = replace(dispatch, priority=(dispatch.priority[0], -1))
 
         async def attempt() -> ChatReply:
-            if failures:
-                raise failures.pop()
-            return await self._attempt(request, first)
+            nonlocal failure, known
+            if known:
+                known = False
+                raise failure
+            try:
+                return await self._attempt(request, first)
+            except Passing as error:
+                failure = error
+                raise
+
+        async def sleep(seconds: float) -> None:
+            await self._flow.rest(seconds, failure.lane)
 
         started, retries = time.monotonic(), self._config.chat.retries
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(Passing),
             stop=_Patience(retries, lambda: self._last_answer),
             wait=_wait,
-            sleep=self._sleep,
+            sleep=sleep,
             before_sleep=_note,
             reraise=True,
         )
@@ -157,6 +165,7 @@ class OpenAIChat:
             match failure.kind:
                 case "busy":
                     lane.busy(ticket, now(), failure.wait)
+                    failure.lane = lane
                 case "late":
                     lane.late(ticket, now())
                 case _:
@@ -200,14 +209,6 @@ class OpenAIChat:
                 Bucket(section.tokens_per_minute or chat.tokens_per_minute),
             )
         return lane
-
-    async def _sleep(self, seconds: float) -> None:
-        """Wait before another try, but no longer than the run goes on."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._flow.stopped.wait()
-        except TimeoutError:
-            return
 
     def stop(self, error: McuError) -> None:
         """Begin no call any more; those waiting get the error."""

@@ -29,6 +29,31 @@ def test_retry_after_is_waited_for(serve: Serve) -> None:
     assert server.times[1] - server.times[0] >= 0.4
 
 
+def test_where_all_are_refused_none_comes_before_its_time(serve: Serve) -> None:
+    """A server that answers others shows that it takes calls again; one that does not, does not."""
+    refused = 0
+
+    def answer(request: web.Request, body: dict[str, Any]) -> Any:
+        nonlocal refused
+        if server.times[-1] - server.times[0] < 0.5:
+            refused += 1
+            return error(429, Retry_After="0.6")
+        return completion()
+
+    server = Server(answer)
+
+    async def work() -> None:
+        client = backend.OpenAIChat(chat(url))
+        requests = [replace(REQUEST, seed=seed) for seed in range(20)]
+        await asyncio.gather(*(client.complete(request, HOW) for request in requests))
+        await client.close()
+
+    url = serve(server)
+    asyncio.run(asyncio.wait_for(work(), 20))
+    assert refused <= 2
+    assert all(time - server.times[0] >= 0.6 for time in server.times[refused:])
+
+
 @pytest.mark.parametrize("value", ["soon", "nan", "-5", "Wed, 21 Oct 2099 07:28:00 GMT", "0", ""])
 def test_retry_after_that_cannot_be_read(serve: Serve, value: str) -> None:
     server = Server(error(503, Retry_After=value), completion())
