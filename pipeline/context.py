@@ -62,7 +62,7 @@ class Context:
     @property
     def language(self) -> str:
         """The English name of the language that this stage writes in."""
-        return language_name(str(self.config.chat.of(self.stage.name).language))
+        return language_name(str(self.services.writing(self.stage.name).language))
 
     def rng(self, name: str = "") -> Random:
         """A generator seeded from the run's seed, the stage, the input record and a name."""
@@ -119,11 +119,7 @@ class Context:
         messages = prompts.load(prompt).fill(**variables)
         history, last = messages, None
         for attempt in range(self.config.chat.repairs + 1):
-            answer = await self._complete(prompt, reply, history, attempt)
-            if answer["finish"] == "length":
-                answer = await self._complete(prompt, reply, history, attempt, budget=2)
-            _refuse(answer)
-            text = answer["text"]
+            text = await self._whole(prompt, reply, history, attempt)
             try:
                 value = parse(text, reply)
                 self._check_safety(value)
@@ -139,6 +135,17 @@ class Context:
         code = "refused" if _REFUSAL.match(text) else "bad_reply" if text.strip() else "empty"
         raise Reject(code, _brief(failure), text)
 
+    async def _whole(
+        self, prompt: str, reply: type[BaseModel], messages: list[dict[str, str]], attempt: int
+    ) -> str:
+        """The text of an answer; one that was cut off is asked for once more, with more room."""
+        answer = await self._complete(prompt, reply, messages, attempt)
+        if answer["finish"] == "length":
+            answer = await self._complete(prompt, reply, messages, attempt, budget=2)
+        if (final := _FINAL.get(answer["finish"])) is not None:
+            raise Reject(*final, answer["text"])
+        return str(answer["text"])
+
     async def _complete(
         self,
         prompt: str,
@@ -148,7 +155,7 @@ class Context:
         budget: int = 1,
     ) -> Answer:
         """One answer, from the journal or the model; `budget` times the usual reply budget."""
-        own = self.config.chat.of(self.stage.name)
+        own = self.services.writing(self.stage.name)
         sampling = dict(prompts.load(prompt).sampling)
         usual = sampling.get("max_tokens", ChatRequest.max_tokens)
         sampling |= {name: v for name in sampling if (v := getattr(own, name)) is not None}
@@ -272,12 +279,6 @@ class Context:
         loop = asyncio.get_running_loop()
         job: Awaitable[Answer] = loop.run_in_executor(self.services.pool, work, *arguments)
         return await job
-
-
-def _refuse(answer: Answer) -> None:
-    """Raise Reject for an answer that no repair will mend."""
-    if (final := _FINAL.get(answer["finish"])) is not None:
-        raise Reject(*final, answer["text"])
 
 
 def _brief(fault: Fault) -> str:

@@ -13,6 +13,7 @@ from mcu.backends import Chat, FaceCheck, ImageGenerator, Safety, Search, build
 from mcu.budget import Budget
 from mcu.config import Config
 from mcu.errors import Incomplete, McuError
+from mcu.sections import StageChatSection
 from mcu.store import Store
 
 
@@ -49,6 +50,7 @@ class Services:
         self.budget = budget or Budget()
         self.stopping = False
         self._chat: Chat | None = None
+        self._writing: dict[str, StageChatSection] = {}
 
     def open(self, uses: Iterable[str]) -> None:
         """Open the backends of some configuration sections now, before there are threads.
@@ -68,6 +70,12 @@ class Services:
         if self._chat is None:
             self._chat = build.open_chat(self.config, self.budget, self.store.root / "journal")
         return self._chat
+
+    def writing(self, stage: str) -> StageChatSection:
+        """What a stage asks of the language model; looked up for each call."""
+        if stage not in self._writing:
+            self._writing[stage] = self.config.chat.of(stage)
+        return self._writing[stage]
 
     def chat_load(self) -> str:
         """How busy the language model is, in a few words; empty before it is used."""

@@ -104,13 +104,7 @@ async def _session(
         moments=run.moments,
         check=lambda r: check(r, persona.name, now, run.moments, language),
     )
-    turns: list[Turn] = []
-    for line in reply.turns:
-        image = None
-        if line.image is not None:
-            image, now = _share(line.image, now)
-        speaker = _speaker(line.speaker, persona.name)
-        turns.append(Turn(speaker=speaker, utterance=" ".join(line.utterance.split()), image=image))
+    turns, now = _turns(reply, persona.name, now)
     return Session(
         parent=episode.id,
         number=event.number,
@@ -122,6 +116,20 @@ async def _session(
         turns=turns,
         album=now,
     )
+
+
+def _turns(
+    script: Script, name: str, album: list[AlbumEntry]
+) -> tuple[list[Turn], list[AlbumEntry]]:
+    """The turns of a session, and the album after it."""
+    turns: list[Turn] = []
+    for line in script.turns:
+        image = None
+        if line.image is not None:
+            image, album = _share(line.image, album)
+        speaker = _speaker(line.speaker, name)
+        turns.append(Turn(speaker=speaker, utterance=" ".join(line.utterance.split()), image=image))
+    return turns, album
 
 
 def _share(sharing: Sharing, album: list[AlbumEntry]) -> tuple[SharedImage, list[AlbumEntry]]:

@@ -109,15 +109,12 @@ class OpenAIChat:
                 failure = error
                 raise
 
-        async def sleep(seconds: float) -> None:
-            await self._flow.rest(seconds, failure.lane)
-
         started, retries = time.monotonic(), self._config.chat.retries
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(Passing),
             stop=_Patience(retries, lambda: self._last_answer),
             wait=_wait,
-            sleep=sleep,
+            sleep=lambda seconds: self._flow.rest(seconds, failure.lane),
             before_sleep=_note,
             reraise=True,
         )
