@@ -2,13 +2,15 @@
 
 import math
 import re
+import time
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
 from mcu.errors import BackendError
 from mcu.limits import Lane
 
-_LONGEST_WAIT = 60.0
+_LONGEST_WAIT, _SOON = 60.0, 3600.0
 _ABOUT_FORMAT = re.compile(r"response_format|json_schema|json_object|schema|grammar", re.I)
 # Refusals that say nothing about the next request, and the finish reason that they become.
 _OF_THIS_REQUEST = {
@@ -103,11 +105,19 @@ def said_by(error: Any) -> str:
 
 def _retry_after(headers: Mapping[str, str]) -> float:
     """Seconds from a Retry-After header; 0 when there is none that can be read."""
+    given = headers.get("retry-after", "")
     try:
-        seconds = float(headers.get("retry-after-ms", "")) / 1000
+        milliseconds = headers.get("retry-after-ms")
+        seconds = float(milliseconds) / 1000 if milliseconds else float(given)
     except ValueError:
-        try:
-            seconds = float(headers.get("retry-after", 0))
-        except ValueError:
-            return 0.0
+        seconds = _until(given)
     return min(max(seconds, 0.0), _LONGEST_WAIT) if math.isfinite(seconds) else 0.0
+
+
+def _until(date: str) -> float:
+    """Seconds until a date in the form of HTTP; 0 for no date, and for one that is far off."""
+    try:
+        seconds = parsedate_to_datetime(date).timestamp() - time.time()
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return 0.0
+    return seconds if seconds < _SOON else 0.0

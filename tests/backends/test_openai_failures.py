@@ -3,10 +3,12 @@
 import asyncio
 import socket
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from email.utils import formatdate
 from typing import Any
 
 import pytest
@@ -27,6 +29,12 @@ def test_retry_after_is_waited_for(serve: Serve) -> None:
     server = Server(error(429, Retry_After="0.4"), completion())
     assert ask(chat(serve(server)))[0].text == '{"a": "b"}'
     assert server.times[1] - server.times[0] >= 0.4
+
+
+def test_retry_after_may_be_a_date(serve: Serve) -> None:
+    server = Server(error(503, Retry_After=formatdate(time.time() + 2, usegmt=True)), completion())
+    assert ask(chat(serve(server)))[0].text == '{"a": "b"}'
+    assert 0.5 <= server.times[1] - server.times[0] <= 4
 
 
 def test_where_all_are_refused_none_comes_before_its_time(serve: Serve) -> None:
