@@ -235,8 +235,8 @@ def _note(state: RetryCallState) -> None:
 
 
 def _wait(state: RetryCallState) -> float:
-    """What the server asked for, else soon, then ever later; jittered so that waiters do not come together."""
+    """What the server asked for, else soon, then later; jittered, not to come all together."""
     error = state.outcome.exception() if state.outcome else None
     asked = error.wait if isinstance(error, Passing) else 0.0
-    pause = asked or min(_FIRST_WAIT * 3.0 ** (state.attempt_number - 1), _LONGEST_WAIT)
+    pause = asked or min(_FIRST_WAIT * 3.0 ** min(state.attempt_number - 1, 9), _LONGEST_WAIT)
     return pause * random.uniform(1.0, 1.25) if asked else pause * random.uniform(0.5, 1.0)

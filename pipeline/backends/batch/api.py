@@ -236,7 +236,7 @@ def _failure(state: RetryCallState) -> Passing | None:
 def _wait(state: RetryCallState) -> float:
     """What the server asked for, else doubling; jittered so that batches do not come together."""
     asked = error.wait if (error := _failure(state)) else 0.0
-    pause = asked or min(_FIRST_WAIT * 2.0 ** (state.attempt_number - 1), _LONGEST_WAIT)
+    pause = asked or min(_FIRST_WAIT * 2.0 ** min(state.attempt_number - 1, 9), _LONGEST_WAIT)
     return pause * random.uniform(1.0, 1.25)
 
 
