@@ -175,7 +175,8 @@ def _count(
     counts.completion_tokens += completion
     counts.usd = None if usd is None or counts.usd is None else counts.usd + usd
     counts.seconds += seconds
-    counts.repairs += b'"role": "assistant"' in zlib.decompress(request)
+    messages = json.loads(zlib.decompress(request))["messages"]
+    counts.repairs += any(message["role"] == "assistant" for message in messages)
 
 
 def _wasted(marks: list[dict[str, Any]], each: int) -> float:
