@@ -92,7 +92,9 @@ class ChatSection(Section):
     mode: Annotated[Literal["live", "batch"], _TRANSPORT] = Field(
         "live", description="`batch` is half the price, and takes hours."
     )
-    service_tier: Annotated[Literal["", "auto", "default", "flex", "priority", "fast"], _TRANSPORT] = ""
+    service_tier: Annotated[
+        Literal["", "auto", "default", "flex", "priority", "fast"], _TRANSPORT
+    ] = ""
     timeout: Annotated[float, _TRANSPORT] = Field(120.0, gt=0, description="Seconds a call.")
     retries: Annotated[int, _TRANSPORT] = Field(6, ge=0, description="Tries after a passing error.")
     max_in_flight: Annotated[int, _TRANSPORT] = Field(
