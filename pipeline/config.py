@@ -62,6 +62,10 @@ class Config(Section):
         """Few while the run is small, so that every category is used; 30 at full scale."""
         return self.run.personas_per_call or min(30, max(1, self.personas // 100))
 
+    def with_run(self, **values: Any) -> "Config":
+        """The same with other values in the section `run`."""
+        return self.model_copy(update={"run": self.run.model_copy(update=values)})
+
     def rows(self, *sections: str, stage: str = "") -> dict[str, Any]:
         """The settings that change rows, by dotted key: all sections, or those named.
 

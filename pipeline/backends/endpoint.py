@@ -103,7 +103,7 @@ class Endpoint:
             raise
         except openai.APIConnectionError as error:
             # Without its cause, whose text may hold the key.
-            raise self._unreached(error) from None
+            raise self.lost(error) from None
         except TimeoutError:
             raise f.Passing("it timed out", "late") from None
         except (openai.OpenAIError, aiohttp.ClientError, ValueError, RecursionError):
@@ -136,8 +136,8 @@ class Endpoint:
         abilities.mode = max(abilities.mode, mode + 1)
         return True
 
-    def _unreached(self, error: BaseException) -> f.Passing:
-        """A connection that failed: never made, which no other record will change, or lost."""
+    def lost(self, error: BaseException) -> f.Passing:
+        """A connection that was never made, which no other call will change, or slow, or broken."""
         import aiohttp
 
         never = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)

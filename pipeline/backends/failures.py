@@ -5,10 +5,13 @@ import re
 import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from mcu.errors import BackendError
 from mcu.limits import Lane
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
 
 _LONGEST_WAIT, _SOON = 60.0, 3600.0
 _ABOUT_FORMAT = re.compile(r"response_format|json_schema|json_object|schema|grammar", re.I)
@@ -62,6 +65,12 @@ class OfThisRequest(Exception):
     def __init__(self, finish: str, text: str) -> None:
         super().__init__(text)
         self.finish = finish
+
+
+def failure_of(state: "RetryCallState") -> Passing | None:
+    """The failure after which another try is thought of."""
+    error = state.outcome.exception() if state.outcome else None
+    return error if isinstance(error, Passing) else None
 
 
 def judge(code: int, said: str, public: str, headers: Mapping[str, str]) -> Exception:

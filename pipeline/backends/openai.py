@@ -11,7 +11,7 @@ from tenacity.stop import stop_base
 
 from mcu.backends import ChatReply, ChatRequest, Dispatch
 from mcu.backends.endpoint import Endpoint, endpoints_of
-from mcu.backends.failures import Passing
+from mcu.backends.failures import Passing, failure_of
 from mcu.backends.openai_wire import budget_of, prompt_of, schema_size
 from mcu.budget import Budget
 from mcu.config import Config
@@ -38,8 +38,7 @@ class _Patience(stop_base):
         self._since = time.monotonic()
 
     def __call__(self, retry_state: RetryCallState) -> bool:
-        error = retry_state.outcome.exception() if retry_state.outcome else None
-        if isinstance(error, Passing) and error.kind == "busy":
+        if (error := failure_of(retry_state)) and error.kind == "busy":
             return time.monotonic() - max(self._since, self._last_answer()) > _LONGEST_SILENCE
         self._left -= 1
         return self._left < 0
@@ -229,14 +228,12 @@ def _models(config: Config) -> set[str]:
 
 
 def _note(state: RetryCallState) -> None:
-    error = state.outcome.exception() if state.outcome else None
-    pause = state.next_action.sleep if state.next_action else 0.0
-    logger.warning("asking again in %.1f s, try %d: %s", pause, state.attempt_number + 1, error)
+    pause, number = state.next_action.sleep if state.next_action else 0.0, state.attempt_number + 1
+    logger.warning("asking again in %.1f s, try %d: %s", pause, number, failure_of(state))
 
 
 def _wait(state: RetryCallState) -> float:
     """What the server asked for, else soon, then later; jittered, not to come all together."""
-    error = state.outcome.exception() if state.outcome else None
-    asked = error.wait if isinstance(error, Passing) else 0.0
+    asked = error.wait if (error := failure_of(state)) else 0.0
     pause = asked or min(_FIRST_WAIT * 3.0 ** min(state.attempt_number - 1, 9), _LONGEST_WAIT)
     return pause * random.uniform(1.0, 1.25) if asked else pause * random.uniform(0.5, 1.0)

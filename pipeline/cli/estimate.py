@@ -1,6 +1,5 @@
 """Estimates: what a run will take, before it is made."""
 
-import re
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,14 +17,13 @@ from mcu.cli.terminal import (
     Seed,
     Setting,
     app,
-    meant,
+    named,
     put,
     put_json,
     say,
     settle,
     span,
 )
-from mcu.errors import ConfigError
 
 if TYPE_CHECKING:
     from mcu.config import Config
@@ -62,9 +60,11 @@ def estimate(
 
     settings = settle(profile, config, set_, episodes=episodes, seed=seed, max_usd=max_usd)
     limits = span(stages, "--stages", 1, 8)
-    name = name or f"{meant(profile)}-{settings.run.episodes}-seed{settings.run.seed}"
-    found = _sample(outputs, name, settings, sample, limits[1]) if sample else None
-    sizes = [_sized(settings, number) for number in TABLE] if table else [settings]
+    found = None
+    if sample:
+        name = named(name, profile, settings)
+        found = _sample(outputs, name, settings, sample, limits[1])
+    sizes = [settings.with_run(episodes=number) for number in TABLE] if table else [settings]
     made = [estimated(one, found or rehearse(one), limits) for one in sizes]
     rows = compared(settings, made, compare or []) if compare or table else []
     if as_json:
@@ -74,18 +74,11 @@ def estimate(
     put("\n".join(_table(rows, notes) if table else _whole(made[0], rows, notes)))
 
 
-def _sized(config: "Config", episodes: int) -> "Config":
-    run = config.run.model_copy(update={"episodes": episodes})
-    return config.model_copy(update={"run": run})
-
-
 def _sample(outputs: Path, name: str, settings: "Config", episodes: int, last: int) -> "Measured":
     """The sample of a run, whose progress is shown."""
     from mcu.estimate.sample import sample
     from mcu.progress import watch
 
-    if not re.fullmatch(r"[\w][\w.-]{0,99}", name):
-        raise ConfigError(f"--name {name!r} may hold letters, digits, dots, dashes and underscores")
     number = min(episodes, settings.run.episodes)
     say(f"making {number} episodes with {settings.chat.model}; run {name} will keep them")
     try:
@@ -112,16 +105,15 @@ def _table(rows: list[dict[str, Any]], notes: list[str]) -> list[str]:
 
 
 def _line(*cells: str) -> str:
-    widths = (-14, -19, 10, 10, 7, 9, 11, 8)
-    parts = [f"{c:<{-w}}" if w < 0 else f"{c:>{w}}" for c, w in zip(cells, widths, strict=True)]
-    return f"  {' '.join(parts)}".rstrip()
+    from mcu.cli.tables import line
+
+    return line((-14, -19, 10, 10, 7, 9, 11, 8), cells)
 
 
 def _figures(row: dict[str, Any]) -> tuple[str, ...]:
-    share = row["cached_tokens"] / max(row["prompt_tokens"], 1)
-    cached = f"{share:.0%}" if row["cached_tokens"] else ""
-    tokens = _short(row["prompt_tokens"]), cached, _short(row["completion_tokens"])
-    return f"{row['calls']:,}", *tokens, _cost(row["usd"]), _time(row["hours"])
+    from mcu.cli.tables import asked
+
+    return *asked(row), _cost(row["usd"]), _time(row["hours"])
 
 
 def _time(hours: float) -> str:
@@ -135,13 +127,6 @@ def _cost(usd: float | None) -> str:
     from mcu.status import dollars
 
     return "unknown" if usd is None else dollars(usd)
-
-
-def _short(number: int) -> str:
-    """A count of tokens, of which there may be thousands of millions."""
-    if number < 10_000:
-        return f"{number:,}"
-    return f"{number / 1e3:.1f}k" if number < 1_000_000 else f"{number / 1e6:,.1f}M"
 
 
 def _models(rows: list[dict[str, Any]]) -> list[str]:

@@ -1,7 +1,6 @@
 """Runs: make one, go on with it, tell how far it is."""
 
 import os
-import re
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
@@ -18,14 +17,14 @@ from mcu.cli.terminal import (
     Seed,
     Setting,
     app,
-    meant,
+    named,
     put,
     put_json,
     say,
     settle,
     span,
 )
-from mcu.errors import ConfigError, Incomplete
+from mcu.errors import Incomplete
 
 if TYPE_CHECKING:
     from mcu.config import Config
@@ -50,9 +49,7 @@ def run(
     from mcu.run import Run
 
     settings = settle(profile, config, set_, episodes=episodes, seed=seed, max_usd=max_usd)
-    name = name or f"{meant(profile)}-{settings.run.episodes}-seed{settings.run.seed}"
-    if not re.fullmatch(r"[\w][\w.-]{0,99}", name):
-        raise ConfigError(f"--name {name!r} may hold letters, digits, dots, dashes and underscores")
+    name = named(name, profile, settings)
     limits = span(stages, "--stages", 1, 8)
     chosen = span(shards, "--shards", 0, settings.shards - 1) if shards else None
     _announce(settings)

@@ -1,5 +1,6 @@
 """What the status of a run looks like: a line at its end, a table on demand."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
@@ -14,23 +15,21 @@ def summary(facts: dict[str, Any]) -> str:
     """What a run has made and what it cost, and where the release is."""
     count = {stage["name"]: stage["records"] for stage in facts["stages"]}
     lost = sum(sum(stage["rejects"].values()) for stage in facts["stages"])
-    line = (
+    text = (
         f"{facts['name']}: {facts['state']} in {facts['seconds']:.1f} s; "
         f"{count['persona']} personas, {count['events']} episodes, {count['dialogue']} sessions, "
         f"{count['align']} pictures; {facts['calls']} calls ({_cost(facts)}), "
     )
     if facts["repeated"]:
-        line += f"{facts['repeated']} answers from the journal for nothing, "
+        text += f"{facts['repeated']} answers from the journal for nothing, "
     release = Path(facts["folder"]) / "release"
-    return f"{line}{lost} rejects" + (f"\nrelease: {release}" if release.is_dir() else "")
+    return f"{text}{lost} rejects" + (f"\nrelease: {release}" if release.is_dir() else "")
 
 
 def table(facts: dict[str, Any]) -> list[str]:
     """How far a run is, and what it cost: a line a stage, its shards below it if they are told."""
     lines = wrap(f"{facts['name']}: {facts['state']} {facts['reason']}".rstrip(), _WIDTH)
-    lines.append(
-        _line("", "shards", "records", "lost", "calls", "prompt", "cached", "reply", "cost")
-    )
+    lines.append(_line(*_HEAD))
     for stage in facts["stages"]:
         done, lost = f"{stage['shards_done']}/{stage['shards']}", sum(stage["rejects"].values())
         name = f"{stage['number']} {stage['name']}"
@@ -56,16 +55,25 @@ def table(facts: dict[str, Any]) -> list[str]:
 
 
 def _line(*cells: str) -> str:
-    widths = (-14, 11, 10, 7, 9, 9, 7, 9, 10)
+    return line((-14, 11, 10, 7, 9, 9, 7, 9, 10), cells)
+
+
+def line(widths: Sequence[int], cells: Sequence[str]) -> str:
+    """A line of a table; a width below 0 is that of words, which begin at the left."""
     parts = [f"{c:<{-w}}" if w < 0 else f"{c:>{w}}" for c, w in zip(cells, widths, strict=True)]
     return f"  {' '.join(parts)}".rstrip()
 
 
 def _paid(row: dict[str, Any]) -> tuple[str, ...]:
+    return *asked(row), dollars(row["usd"])
+
+
+def asked(row: dict[str, Any]) -> tuple[str, str, str, str]:
+    """Calls, tokens of the prompts, the share of them that caches held, tokens of the replies."""
     share = row["cached_tokens"] / max(row["prompt_tokens"], 1)
     cached = f"{share:.0%}" if row["cached_tokens"] else ""
     prompt, reply = short(row["prompt_tokens"]), short(row["completion_tokens"])
-    return f"{row['calls']:,}", prompt, cached, reply, dollars(row["usd"])
+    return f"{row['calls']:,}", prompt, cached, reply
 
 
 def _cost(facts: dict[str, Any]) -> str:

@@ -64,6 +64,18 @@ def settle(
     return load_config(meant(profile), config, flags or (), values=values)
 
 
+def named(name: str, profile: str, settings: "Config") -> str:
+    """The name of a run and its folder: as given, or made of what the run is.
+
+    Raises:
+        ConfigError: it could be a path, or an option.
+    """
+    name = name or f"{meant(profile)}-{settings.run.episodes}-seed{settings.run.seed}"
+    if not re.fullmatch(r"[\w][\w.-]{0,99}", name):
+        raise ConfigError(f"--name {name!r} may hold letters, digits, dots, dashes and underscores")
+    return name
+
+
 def span(text: str, flag: str, low: int, high: int) -> tuple[int, int]:
     """Two numbers such as 3-7, or one twice.
 

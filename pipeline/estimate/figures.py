@@ -1,5 +1,6 @@
 """The figures of an estimate: what a few episodes took, and what a whole run will."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -117,6 +118,16 @@ class Estimate:
             "sampled": self.sampled,
             "assumptions": self.assumptions,
         }
+
+
+def is_repair(messages: Iterable[Mapping[str, str]]) -> bool:
+    """Whether a call quoted a reply and its fault, rather than asked for the first time."""
+    return any(message["role"] == "assistant" for message in messages)
+
+
+def given_up(rejects: Mapping[str, int]) -> int:
+    """Rejects but for repeated personas, which are dropped by design."""
+    return sum(rejects.values()) - rejects.get("duplicate", 0)
 
 
 def _rounded(value: float | None) -> float | None:

@@ -15,7 +15,7 @@ from mcu.backends import ImageGenerator, ImageRequest
 from mcu.contract import Stage
 from mcu.engine import Engine
 from mcu.errors import Incomplete, StoreError
-from mcu.estimate.figures import Counts, Measured
+from mcu.estimate.figures import Counts, Measured, given_up, is_repair
 from mcu.run import Run, Watch
 from mcu.services import Services
 from mcu.stages.persona import seeds
@@ -138,8 +138,7 @@ def _counts(run: Run, stage: Stage, inputs: Container[str]) -> Counts:
                     _count(counts, *row[1:])
     for unit in _of(run, stage):
         mark = run.store.mark(unit) or {}
-        rejects: dict[str, int] = mark.get("rejects", {})
-        counts.rejects += sum(rejects.values()) - rejects.get("duplicate", 0)
+        counts.rejects += given_up(mark.get("rejects", {}))
     return counts
 
 
@@ -175,8 +174,7 @@ def _count(
     counts.completion_tokens += completion
     counts.usd = None if usd is None or counts.usd is None else counts.usd + usd
     counts.seconds += seconds
-    messages = json.loads(zlib.decompress(request))["messages"]
-    counts.repairs += any(message["role"] == "assistant" for message in messages)
+    counts.repairs += is_repair(json.loads(zlib.decompress(request))["messages"])
 
 
 def _wasted(marks: list[dict[str, Any]], each: int) -> float:

@@ -15,7 +15,7 @@ from mcu.backends.scripted import Scripted
 from mcu.config import Config
 from mcu.engine import Engine
 from mcu.estimate import charges_schema
-from mcu.estimate.figures import Counts, Measured
+from mcu.estimate.figures import Counts, Measured, given_up, is_repair
 from mcu.services import Services
 from mcu.store import Store, Unit
 
@@ -38,8 +38,7 @@ def rehearse(config: Config) -> Measured:
         asyncio.run(_run(small, store, counts))
         marks = [store.mark(Unit(stage, 0)) or {} for stage in STAGES]
     for stage, mark in zip(STAGES, marks, strict=True):
-        losses: Mapping[str, int] = mark.get("rejects", {})
-        counts[stage.name].rejects = sum(losses.values()) - losses.get("duplicate", 0)
+        counts[stage.name].rejects = given_up(mark.get("rejects", {}))
     return Measured(
         personas=int(marks[0].get("records", 0)),
         seeds=int(marks[0].get("inputs", 0)),
@@ -50,17 +49,15 @@ def rehearse(config: Config) -> Measured:
 def _shortened(config: Config) -> Config:
     """The same run, cut off after a few personas: it asks for the same as the whole of it."""
     personas = min(_PERSONAS, config.personas)
-    run = config.run.model_copy(
-        update={
-            "episodes": 5 * personas,
-            "shard_size": personas,
-            "personas_per_call": config.personas_per_call,
-            "max_reject_share": 1.0,
-        }
+    small = config.with_run(
+        episodes=5 * personas,
+        shard_size=personas,
+        personas_per_call=config.personas_per_call,
+        max_reject_share=1.0,
     )
     # One thread, so that pictures are counted one after the other.
     image = config.image.model_copy(update={"workers": 1})
-    return config.model_copy(update={"run": run, "image": image})
+    return small.model_copy(update={"image": image})
 
 
 async def _run(config: Config, store: Store, counts: dict[str, Counts]) -> None:
@@ -114,7 +111,7 @@ class _Author(Scripted):
         counts.calls += 1
         counts.prompt_tokens += reply.prompt_tokens
         counts.completion_tokens += reply.completion_tokens
-        counts.repairs += any(message["role"] == "assistant" for message in request.messages)
+        counts.repairs += is_repair(request.messages)
         if self._with_schema:
             counts.prompt_tokens += schema_size(request) // _CHARACTERS_A_TOKEN
         return reply

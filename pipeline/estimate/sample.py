@@ -57,9 +57,8 @@ def sample(
 def _first(config: Config, episodes: int) -> Config:
     """The run cut off after some episodes: what depends on its size stays that of the whole."""
     fixed = {"shard_size": config.shard_size, "personas_per_call": config.personas_per_call}
-    run = config.run.model_copy(update={"episodes": episodes, **fixed})
     chat = config.chat.model_copy(update={"keep_replies": True})
-    return config.model_copy(update={"run": run, "chat": chat})
+    return config.with_run(episodes=episodes, **fixed).model_copy(update={"chat": chat})
 
 
 def _opened(run: Run, folder: Path, config: Config) -> Run:
@@ -92,8 +91,7 @@ def _capped(run: Run, sample: Run) -> Config:
             f"the run has spent {dollars(elsewhere)} of {dollars(cap)}; sample it with a higher "
             "--max-usd"
         )
-    left = config.run.model_copy(update={"max_usd": cap - max(0.0, elsewhere)})
-    return config.model_copy(update={"run": left})
+    return config.with_run(max_usd=cap - max(0.0, elsewhere))
 
 
 def _give(small: Run, run: Run) -> None:

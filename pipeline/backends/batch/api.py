@@ -15,7 +15,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 from mcu.backends.batch.facts import OURS, Facts, facts_of, page_of, text_of
 from mcu.backends.batch.files import PAGE
 from mcu.backends.endpoint import Endpoint
-from mcu.backends.failures import Passing, judge, said_by
+from mcu.backends.failures import Passing, failure_of, judge, said_by
 from mcu.errors import BackendError
 from mcu.log import logger
 
@@ -153,7 +153,7 @@ class BatchApi:
         """Try until it works, or does not for so many times, or seconds where those are given."""
 
         def enough(state: RetryCallState) -> bool:
-            busy = (error := _failure(state)) is not None and error.kind == "busy"
+            busy = (error := failure_of(state)) is not None and error.kind == "busy"
             if busy or patience:
                 return (state.seconds_since_start or 0.0) > max(patience, _PATIENCE)
             return state.attempt_number > self._retries
@@ -188,23 +188,11 @@ class BatchApi:
         except TimeoutError:
             raise Passing("it timed out", "late") from None
         except (openai.APIConnectionError, httpx2.HTTPError) as error:
-            raise self._lost(error) from None  # without its cause, whose text may hold the key
+            raise self._endpoint.lost(
+                error
+            ) from None  # without its cause, whose text may hold the key
         except (openai.OpenAIError, aiohttp.ClientError, LookupError, TypeError, ValueError):
             raise Passing("its answer was torn, or is none") from None
-
-    def _lost(self, error: BaseException) -> Passing:
-        """A connection that was never made, was too slow, or broke."""
-        import aiohttp
-
-        chain: list[BaseException] = [error]
-        while (cause := chain[-1].__cause__) is not None:
-            chain.append(cause)
-        for cause in chain:
-            if isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
-                return Passing(self._endpoint.public(cause), "unreached")
-            if isinstance(cause, TimeoutError):
-                return Passing("it timed out", "late")
-        return Passing(f"the connection was lost: {self._endpoint.public(chain[-1])}")
 
     def _refusal(self, what: str, error: Any) -> Exception:
         """A status other than 200 as something that passes, or as a sentence for the user."""
@@ -228,18 +216,13 @@ class BatchApi:
         return BackendError(f"the model's server answered {code} to {what}: {public}")
 
 
-def _failure(state: RetryCallState) -> Passing | None:
-    error = state.outcome.exception() if state.outcome else None
-    return error if isinstance(error, Passing) else None
-
-
 def _wait(state: RetryCallState) -> float:
     """What the server asked for, else doubling; jittered so that batches do not come together."""
-    asked = error.wait if (error := _failure(state)) else 0.0
+    asked = error.wait if (error := failure_of(state)) else 0.0
     pause = asked or min(_FIRST_WAIT * 2.0 ** min(state.attempt_number - 1, 9), _LONGEST_WAIT)
     return pause * random.uniform(1.0, 1.25)
 
 
 def _note(state: RetryCallState) -> None:
     pause = state.next_action.sleep if state.next_action else 0.0
-    logger.warning("batches: asking again in %.1f s: %s", pause, _failure(state))
+    logger.warning("batches: asking again in %.1f s: %s", pause, failure_of(state))
