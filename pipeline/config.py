@@ -26,7 +26,7 @@ from mcu.sections import (
     WebSection,
 )
 
-PROFILES = ("offline", "openai")
+PROFILES = ("offline", "openai", "gpu")
 
 
 class Config(Section):
@@ -112,7 +112,7 @@ def load_config(
     """Resolve a configuration; later sources win: profile, environment, file, values, flags.
 
     Args:
-        profile: `offline` or `openai`.
+        profile: `offline`, `openai` or `gpu`.
         path: a `mcu.toml`, or None for none.
         flags: `section.key=value` texts; a value is read as TOML, else taken as it stands.
         environment: os.environ by default; OPENAI_API_KEY and OPENAI_BASE_URL are honoured.

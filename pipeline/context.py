@@ -3,14 +3,14 @@
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from random import Random
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from mcu import pictures, prompts
+from mcu import pictures, prompts, tries
 from mcu.backends import ChatRequest, Dispatch, Hit, ImageRequest
 from mcu.config import Config
 from mcu.contract import Stage
@@ -23,6 +23,7 @@ from mcu.parse import parse
 from mcu.records import Record
 from mcu.schema import schema_digest, schema_of
 from mcu.services import Services
+from mcu.tries import Drawn
 
 R = TypeVar("R", bound=Record)
 M = TypeVar("M", bound=BaseModel)
@@ -199,37 +200,13 @@ class Context:
         safety = self.services.safety
         return safety.famous(text) if safety else ""
 
-    def one_face(self, image: bytes) -> bool:
-        """Whether a portrait shows exactly one face."""
-        return self.services.count_faces(image) == 1
-
-    async def draw(
-        self, request: ImageRequest, name: str, accept: Callable[[bytes], bool] | None = None
-    ) -> str:
-        """Draw a picture, keep it and give its SHA-256.
-
-        The seed comes from the run's seed, the record and the name, so that a picture does not
-        depend on its batch, its order or a resume.
+    async def draw(self, request: ImageRequest, name: str) -> Drawn:
+        """Draw a picture that passes the checks, and keep it; see `tries.draw`.
 
         Raises:
-            Reject: no picture was accepted within `checks.face_tries` seeds.
+            Reject: no picture passed within `checks.face_tries` seeds.
         """
-        for attempt in range(self.config.checks.face_tries):
-            seed = seed_of(self.config.run.seed, self.record.id, name, attempt)
-            seeded = replace(request, seed=seed)
-            content = {**asdict(seeded), "face": sha256(request.face) if request.face else ""}
-            content["backend"] = self.config.image.backend
-            make = partial(self._off_loop, self._draw_one, seeded, accept)
-            answer = await self._once("image", content, make, self._is_kept)
-            if answer["accepted"]:
-                return str(answer["image"])
-        raise Reject("bad_image", f"no acceptable picture in {attempt + 1} tries")
-
-    def _draw_one(self, request: ImageRequest, accept: Callable[[bytes], bool] | None) -> Answer:
-        image = self.services.images.generate([request])[0]
-        if accept is not None and not accept(image):
-            return {"image": "", "accepted": False}
-        return {"image": self.services.store.add_image(image), "accepted": True}
+        return await tries.draw(self, request, name)
 
     async def find(self, where: str, query: str) -> list[Hit]:
         """Search for pictures: `where` is "retrieval" for the index or "web"."""
@@ -239,7 +216,7 @@ class Context:
             found = self.services.search[where].search([query], self.config.index.hits)
             return {"hits": [asdict(hit) for hit in found[0]]}
 
-        answer = await self._once("search", content, partial(self._off_loop, search))
+        answer = await self.once("search", content, partial(self.off_loop, search))
         return [Hit(**hit) for hit in answer["hits"]]
 
     async def fetch(self, where: str, hit: Hit) -> str:
@@ -254,28 +231,31 @@ class Context:
             data = pictures.clean(self.services.search[where].fetch(hit))
             return {"image": self.services.store.add_image(data)}
 
-        make = partial(self._off_loop, load)
-        answer = await self._once("fetch", content, make, self._is_kept)
+        make = partial(self.off_loop, load)
+        answer = await self.once("fetch", content, make, self.is_kept)
         return str(answer["image"])
 
-    async def _once(
+    async def once(
         self,
         kind: str,
         content: dict[str, Any],
         make: Callable[[], Awaitable[Answer]],
         good: Callable[[Answer], bool] = lambda answer: True,
     ) -> Answer:
+        """The journalled answer to something asked, or a new one; see `UnitJournal.once`."""
         key = digest([kind, content])
         return await self.journal.once(key, kind, self.record.id, content, make, good)
 
-    def _is_kept(self, answer: Answer) -> bool:
+    def is_kept(self, answer: Answer) -> bool:
+        """Whether an answer's picture, if it has one, is still in the run."""
         return not answer["image"] or self.services.store.image_path(answer["image"]).is_file()
 
     def picture(self, digest: str) -> bytes:
         """The bytes of a picture that was kept."""
         return self.services.store.image(digest)
 
-    async def _off_loop(self, work: Callable[..., Answer], *arguments: Any) -> Answer:
+    async def off_loop(self, work: Callable[..., Answer], *arguments: Any) -> Answer:
+        """Do something slow in a worker thread."""
         loop = asyncio.get_running_loop()
         job: Awaitable[Answer] = loop.run_in_executor(self.services.pool, work, *arguments)
         return await job

@@ -68,6 +68,22 @@ class Persona(Record):
     residence: str
 
 
+class Candidate(Row):
+    """A picture considered; `image` is the SHA-256 of its file once fetched or drawn.
+
+    `reason` says why it was not taken, `checks` what was found in it: the number of faces, the
+    distance of the likest to the persona's.
+    """
+
+    source: str
+    score: float = 0.0
+    file: str = ""
+    image: str = ""
+    seed: int = 0
+    checks: dict[str, float] = {}
+    reason: str = ""
+
+
 class Face(Record):
     """A persona's appearance and portrait (paper step 2). `relation` is empty for one identity
     per persona, else the episode's relation.
@@ -79,6 +95,8 @@ class Face(Record):
     look: dict[str, str]
     key: str
     image: str = Field(description="SHA-256 of the JPEG in the run's image folder.")
+    seed: int = 0
+    candidates: list[Candidate] = []
 
 
 class Commonsense(Record):
@@ -180,16 +198,6 @@ class Plan(Row):
     route: Route
     prompt: str
     class_word: str = ""
-
-
-class Candidate(Row):
-    """A picture considered for a slot; `image` is the SHA-256 of its file once fetched."""
-
-    source: str
-    score: float = 0.0
-    file: str = ""
-    image: str = ""
-    reason: str = ""
 
 
 class Place(Row):

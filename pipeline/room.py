@@ -7,6 +7,7 @@ from mcu.config import Config
 
 _MANY = 20_000  # inputs, when batches answer: each waits for hours where a live call takes seconds
 _MANY_DRAWN = 2_000  # of these each asks a dozen times at once: half a megabyte, with its relatives
+_BATCHED = 32  # two batches of portraits a GPU: one is drawn, the next comes together
 _FILES_A_UNIT = 16
 _KEPT = 256  # file descriptors for everything else
 _MOST_FILES = 65_536
@@ -20,7 +21,10 @@ def inputs(config: Config) -> int:
 
 def drawn(config: Config) -> int:
     """Inputs under way in stages that draw: a slow GPU must not keep the model waiting."""
-    return _MANY_DRAWN if config.chat.mode == "batch" else max(8, config.chat.max_in_flight // 4)
+    if config.chat.mode == "batch":
+        return _MANY_DRAWN
+    gpus = 0 if config.image.backend == "avatar" else max(1, len(config.image.devices))
+    return max(8, config.chat.max_in_flight // 4, _BATCHED * gpus)
 
 
 def units(config: Config, stages: int) -> int:

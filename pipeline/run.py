@@ -126,7 +126,11 @@ class Run:
         watch: Watch | None,
     ) -> None:
         from mcu.release import build, is_current
+        from mcu.release.sign import open_signer
 
+        last = chosen[-1] is stages[-1]
+        if last:
+            open_signer(self.config.release)  # a bad certificate is told before all the work
         engine = Engine(self.config, self.store, stages, chosen, shards)
         if missing := engine.missing():
             stage, other = missing
@@ -145,7 +149,6 @@ class Run:
                     await engine.run(services)
             finally:
                 await services.close()
-        last = chosen[-1] is stages[-1]
         everything = len(shards) == self.config.shards and last
         if everything and not is_current(self):
             episodes = await asyncio.to_thread(build, self)

@@ -1,15 +1,23 @@
 """What one process of a run shares: backends, limits, counters and the worker threads."""
 
-import io
+import asyncio
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from PIL import Image
-
-from mcu.backends import Chat, FaceCheck, ImageGenerator, Safety, Search, build
+from mcu.backends import (
+    Chat,
+    FaceCheck,
+    ImageGenerator,
+    Origin,
+    PictureSafety,
+    Safety,
+    Search,
+    build,
+)
+from mcu.batching import Batcher
 from mcu.budget import Budget
 from mcu.config import Config
 from mcu.errors import Incomplete, McuError
@@ -59,7 +67,7 @@ class Services:
             ConfigError: a setting names something that is not there, or a key is missing.
             BackendError: a backend's package is not installed; the message names the extra.
         """
-        roles = {"chat": ("chat",), "image": ("images",), "checks": ("faces", "safety")}
+        roles = {"chat": ("chat",), "image": ("images",), "checks": ("faces", "safety", "pictures")}
         for section in uses:
             for role in roles.get(section, ("search",)):
                 getattr(self, role)
@@ -102,22 +110,39 @@ class Services:
         index = build.open_index(self.config.index.name)
         return {"retrieval": index, "web": build.open_web(self.config, index)}
 
-    def count_faces(self, image: bytes) -> int:
-        """Faces in a picture; one where the check is off."""
-        if self.faces is None:
-            return 1
-        return self.faces.count(Image.open(io.BytesIO(image)))
+    @cached_property
+    def pictures(self) -> PictureSafety | None:
+        """The check of drawn pictures, or None where it is off."""
+        return build.open_pictures(self.config)
+
+    @cached_property
+    def batcher(self) -> Batcher:
+        """Where pictures are asked for."""
+        return Batcher(self.images)
+
+    def faces_for(self, origin: Origin) -> FaceCheck | None:
+        """The face check for a picture; one of photographs sees nothing in an illustration."""
+        if self.faces is None or origin.source == "trainedAlgorithmicMedia":
+            return self.faces
+        return self._drawn_faces
+
+    @cached_property
+    def _drawn_faces(self) -> FaceCheck:
+        return build.open_drawn_faces()
 
     def stop(self, error: BaseException) -> None:
         """Begin no call any more, because of an error; those in flight are waited for by others."""
         self.stopping = True
+        reason = error if isinstance(error, McuError) else Incomplete("the run was stopped")
         if self._chat is not None:
-            reason = error if isinstance(error, McuError) else Incomplete("the run was stopped")
             self._chat.stop(reason)
-        self.pool.shutdown(wait=False, cancel_futures=True)
+        if "batcher" in vars(self):
+            self.batcher.stop(reason)
 
     async def close(self) -> None:
         """Give connections and threads back."""
         if self._chat is not None:
             await self._chat.close()
+        if "batcher" in vars(self):
+            await asyncio.to_thread(self.batcher.close)
         self.pool.shutdown(cancel_futures=True)

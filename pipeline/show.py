@@ -1,12 +1,15 @@
 """Records as a person reads them: a dialogue as a chat, the rest as labelled lines."""
 
 import json
+import re
 from collections.abc import Iterator
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
+from mcu import marks
 from mcu.contract import Stage
-from mcu.errors import ConfigError
+from mcu.errors import BackendError, ConfigError, StoreError
 from mcu.records import Interval
 from mcu.run import Run
 from mcu.store import Unit
@@ -28,8 +31,43 @@ def find_stage(text: str) -> Stage:
 
 
 def rows(run: Run, stage: Stage, id_: str, rejects: bool, limit: int) -> list[dict[str, Any]]:
-    """The first few records or rejects of a stage; with an id, those of it or made from it."""
-    return list(islice(_rows(run, stage, id_, rejects), limit))
+    """The first few records or rejects of a stage; with an id, those of it or made from it.
+
+    Those with a picture get `marks`: what the picture's file says of its origin.
+    """
+    found = islice(_rows(run, stage, id_, rejects), limit)
+    return [{**row, "marks": _marks(run, row)} if row.get("image") else row for row in found]
+
+
+def _marks(run: Run, row: dict[str, Any]) -> dict[str, str]:
+    name = str(row["image"])
+    if not re.fullmatch("[0-9a-f]{64}", name):  # the file may be anybody's, the name any path
+        return {}
+    try:
+        return marks.read(run.store.image(name))
+    except StoreError:
+        return {}
+
+
+def picture(path: Path) -> dict[str, Any]:
+    """What a JPEG file says of itself: its marks, and its C2PA manifest.
+
+    Raises:
+        ConfigError: it cannot be read, or is no JPEG.
+    """
+    from mcu.release.sign import verify
+
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"--picture {str(path)!r} cannot be read: {error.strerror}") from None
+    if not data.startswith(b"\xff\xd8"):
+        raise ConfigError(f"--picture {str(path)!r} is no JPEG file")
+    try:
+        manifest = verify(data)
+    except BackendError as error:
+        manifest = {"state": "unknown", "problems": [str(error)]}
+    return {"marks": marks.read(data), "manifest": manifest}
 
 
 def _rows(run: Run, stage: Stage, id_: str, rejects: bool) -> Iterator[dict[str, Any]]:

@@ -7,7 +7,7 @@ from mcu.backends import Hit, ImageRequest
 from mcu.context import Context
 from mcu.contract import Reply, stage
 from mcu.errors import Fault, Reject
-from mcu.ids import seed_of, uuid4_of
+from mcu.ids import uuid4_of
 from mcu.records import (
     ASSISTANT,
     Candidate,
@@ -146,12 +146,19 @@ async def _drawn(slot: Slot, plan: Plan, face: Face, episode: Events, ctx: Conte
         prompt=plan.prompt,
         seed=0,
         look=face.look if own else {},
-        face=ctx.picture(face.image) if own else b"",
+        faces=(ctx.picture(face.image),) if own else (),
     )
-    image = await ctx.draw(request, slot.name)
-    seed = seed_of(ctx.config.run.seed, episode.id, slot.name, 0)
-    best = Candidate(source=plan.route, image=image, score=1.0)
-    return _picture(slot, plan, episode, image, plan.route, [best], seed=seed)
+    drawn = await ctx.draw(request, slot.name)
+    return _picture(
+        slot,
+        plan,
+        episode,
+        drawn.image,
+        plan.route,
+        drawn.tried,
+        seed=drawn.seed,
+        verification=drawn.scores,
+    )
 
 
 async def _found(slot: Slot, plan: Plan, episode: Events, ctx: Context) -> Picture:
@@ -185,6 +192,7 @@ def _picture(
     candidates: list[Candidate],
     hit: Hit | None = None,
     seed: int = 0,
+    verification: dict[str, float] | None = None,
 ) -> Picture:
     return Picture(
         parent=episode.id,
@@ -204,4 +212,5 @@ def _picture(
         copy_allowed=hit.copy if hit else True,
         seed=seed,
         candidates=candidates,
+        verification=verification or {},
     )

@@ -7,9 +7,10 @@ from mcu.errors import Gone, Reject
 from mcu.ids import uuid4_of
 from mcu.records import RELATIONS, Commonsense, Face, Persona
 from mcu.stages.looks import check_look, describe, draw_look
+from mcu.tries import Drawn
 
 
-@stage(2, takes=Persona, makes=Face, uses=("image", "checks"), version=1)
+@stage(2, takes=Persona, makes=Face, uses=("image", "checks"), version=2)
 async def face(persona: Persona, ctx: Context) -> list[Face]:
     """One portrait a persona, or one an episode where `run.identity` says so."""
     relations = RELATIONS if ctx.config.run.identity == "episode" else ("",)
@@ -33,10 +34,10 @@ def face_of(ctx: Context) -> Face:
 
 async def _portrait(persona: Persona, relation: str, ctx: Context) -> Face:
     try:
-        look, description, image = await _drawn(persona, f"face {relation}", ctx)
+        look, description, drawn = await _drawn(persona, f"face {relation}", ctx)
     except Reject:
         # No seed gave one face; another look may, for its clothes or its background were at fault.
-        look, description, image = await _drawn(persona, f"face {relation} again", ctx)
+        look, description, drawn = await _drawn(persona, f"face {relation} again", ctx)
     return Face(
         parent=persona.id,
         relation=relation,
@@ -44,15 +45,17 @@ async def _portrait(persona: Persona, relation: str, ctx: Context) -> Face:
         description=description,
         look=look,
         key=uuid4_of("face", persona.id, relation),
-        image=image,
+        image=drawn.image,
+        seed=drawn.seed,
+        candidates=drawn.tried,
     )
 
 
-async def _drawn(persona: Persona, name: str, ctx: Context) -> tuple[dict[str, str], str, str]:
+async def _drawn(persona: Persona, name: str, ctx: Context) -> tuple[dict[str, str], str, Drawn]:
     person = (persona.age, persona.gender, persona.birthplace)
     look = draw_look(*person, ctx.rng(name))
     if wrong := check_look(look, *person):
         raise Reject("bad_look", f"the attributes do not agree: {wrong[0]}")
     description = describe(look, *person)
     request = ImageRequest(kind="face", prompt=description, look=look, seed=0)
-    return look, description, await ctx.draw(request, name, accept=ctx.one_face)
+    return look, description, await ctx.draw(request, name)

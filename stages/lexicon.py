@@ -3,12 +3,18 @@
 import random
 import tomllib
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
 Look = dict[str, str]
 Row = Mapping[str, Any]
+
+GARMENTS = ("top", "one_piece", "coat", "special_clothing", "bottoms", "shoes", "hat", "headscarf")
+COLOURED = (*GARMENTS, "headband", "scarf", "tie", "belt", "bag", "veil", "socks")
+# their colours may be those of other clothes
+LEATHER = ("belt", "bag", "shoes")
 
 
 @lru_cache(maxsize=1)
@@ -18,28 +24,39 @@ def lexicon() -> dict[str, Any]:
     return tomllib.loads(text)
 
 
+@dataclass
 class Person:
-    """One person's draws from the lexicon."""
+    """One person and what is drawn of their look so far."""
 
-    def __init__(self, age: int, gender: str, rng: random.Random) -> None:
-        self.age = age
-        self.gender = gender
-        self.rng = rng
+    age: int
+    gender: str
+    country: str
+    rng: random.Random
+    look: Look = field(default_factory=dict)
 
-    def draw(self, slot: str, suits: Callable[[Row], bool] = lambda _: True) -> Look:
-        """The slot with a value that suits this person, or nothing."""
+    def wear(self, slot: str, suits: Callable[[Row], bool] = lambda _: True) -> bool:
+        """Give the slot a value that suits this person and the rest of their look, or none."""
+        names, barred = company(self.look)
         rows = {
             name: row
             for name, row in lexicon()[slot].items()
-            if fits(row, self.age, self.gender) and suits(row)
+            if fits(row, self.age, self.gender, self.country)
+            and agrees(slot, name, names, barred)
+            and suits(row)
         }
         if not rows or self.rng.random() >= self._chance(slot):
-            return {}
+            return False
         name = weighted({name: row.get("weight", 1) for name, row in rows.items()}, self.rng)
-        if "colours" in rows[name]:
-            colour = self.rng.choice(lexicon()["colours"][rows[name]["colours"]])
-            return {slot: f"{colour} {name}"}
-        return {slot: name}
+        colour = self._colour(slot, rows[name])
+        self.look[slot] = f"{colour} {name}" if colour else name
+        return True
+
+    def _colour(self, slot: str, row: Row) -> str:
+        """A colour that no other garment has; leather comes in few and may be alike."""
+        known: list[str] = lexicon()["colours"].get(row.get("colours"), [])
+        used = {self.look[other].partition(" ")[0] for other in COLOURED if other in self.look}
+        fresh = [colour for colour in known if colour not in used or slot in LEATHER]
+        return self.rng.choice(fresh or known) if known else ""
 
     def _chance(self, slot: str) -> float:
         curve = lexicon()["chance"].get(slot, [[0, 1.0]])
@@ -60,10 +77,53 @@ class Person:
         return weighted(near, self.rng)
 
 
-def fits(row: Row, age: int, gender: str) -> bool:
-    """Whether a row suits this age and gender (any, if empty); children count as ten years old."""
+def fits(row: Row, age: int, gender: str, country: str = "") -> bool:
+    """Whether a row suits this age, gender and country (any, if empty).
+
+    Children under ten count as ten years old.
+    """
     low, high = row.get("ages", (0, 120))
-    return low <= min(max(age, 10), 120) <= high and gender[:1] in row.get("genders", "mfn")
+    of_age = low <= min(max(age, 10), 120) <= high
+    return (
+        of_age
+        and gender[:1] in row.get("genders", "mfn")
+        and (not country or country in row.get("countries", [country]))
+    )
+
+
+def kind(slot: str, value: str) -> str:
+    """The name of a value's row: the garment without its colour, or the value itself."""
+    return value.partition(" ")[2] if slot in COLOURED else value
+
+
+def row_of(slot: str, value: str) -> Row | None:
+    """What the lexicon says of a value, None where it does not know it."""
+    found: Row | None = lexicon().get(slot, {}).get(kind(slot, value))
+    return found
+
+
+def company(look: Mapping[str, str]) -> tuple[set[str], set[str]]:
+    """All names of what is worn, and of what is not worn with it."""
+    names: set[str] = set()
+    barred: set[str] = set()
+    for slot, value in look.items():
+        row = row_of(slot, value)
+        if row is not None:
+            names |= {slot, kind(slot, value), *row.get("is", [])}
+            barred |= set(row.get("without", []))
+    return names, barred
+
+
+def agrees(slot: str, name: str, names: set[str], barred: set[str]) -> bool:
+    """Whether a value goes with the company that is worn already."""
+    row = lexicon()[slot][name]
+    own = {slot, name, *row.get("is", [])}
+    needed = row.get("with")
+    return not (
+        own & barred
+        or names & set(row.get("without", []))
+        or (needed is not None and not names & set(needed))
+    )
 
 
 def along(curve: list[list[float]], age: int) -> float:

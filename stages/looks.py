@@ -1,16 +1,35 @@
 """How a persona looks: drawing face attributes, checking them and saying them in a sentence."""
 
 import random
-from collections.abc import Iterable, Mapping
+import re
+from bisect import bisect
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from mcu.stages.lexicon import Look, Person, Row, article, fits, join, lexicon, weighted
+from mcu.stages.lexicon import (
+    COLOURED,
+    Look,
+    Person,
+    Row,
+    agrees,
+    article,
+    company,
+    fits,
+    join,
+    kind,
+    lexicon,
+    row_of,
+    weighted,
+)
 
 HAIR = ("hair_style", "hair_length", "hair_colour")
-GARMENTS = ("top", "one_piece", "coat", "special_clothing", "bottoms", "shoes", "hat", "headscarf")
-COLOURED = (*GARMENTS, "headband", "scarf", "tie")
 PLAIN = ("skin_detail", "glasses", "earrings", "body_shape", "background")
-NO_SCARF_OVER = ("hoodie", "turtleneck")
+# drawn in this order: each must go with those before it
+_CLOTHES = ("bottoms", "coat", "tie", "scarf", "shoes", "socks", "belt", "bag", "veil")
+# said in this order
+_SAID = ("tie", "scarf", "bottoms", "belt", "socks", "shoes")
+# What CLIP takes for a token at the least: a word, a digit or a mark.
+_PIECE = re.compile(r"\d|[^\W\d]+|[^\w\s]")
 
 
 def countries() -> list[str]:
@@ -24,110 +43,130 @@ def draw_look(age: int, gender: str, country: str, rng: random.Random) -> Look:
     Keys are slots of the lexicon plus `age` and `gender`; a slot that is not worn has no key.
     Raises ValueError for a gender other than male, female or non-binary.
     """
-    look = {"age": str(age), "gender": _gender(gender)}
-    person = Person(age, look["gender"], rng)
+    person = Person(age, _gender(gender), country, rng)
+    look = person.look
+    look |= {"age": str(age), "gender": person.gender}
     origin = lexicon()["palette"][weighted(_country(country)["palettes"], rng)]
     look["skin_tone"] = weighted(origin["skin_tone"], rng)
     look["eye_colour"] = weighted(origin["eye_colour"], rng)
-    look |= person.draw("body_shape")
-    look |= person.draw("skin_detail", lambda row: _shows_on(row, look["skin_tone"]))
-    _draw_head(look, person, origin, _country(country).get("headscarf", 0.0))
-    _draw_clothes(look, person)
-    worn = {garment(slot, look) for slot in COLOURED}
-    look |= person.draw("background", lambda row: not worn & set(row.get("without", [])))
+    person.wear("body_shape")
+    person.wear("skin_detail", lambda row: _shows_on(row, look["skin_tone"]))
+    _draw_head(person, origin, _country(country).get("headscarf", 0.0))
+    if not person.wear("special_clothing") and not person.wear("one_piece"):
+        person.wear("top")
+    for slot in (*_CLOTHES, "background"):
+        person.wear(slot)
     look["shot_type"] = weighted(lexicon()["shot_types"], rng)
     return look
 
 
-def _draw_head(look: Look, person: Person, origin: Mapping[str, Any], covered: float) -> None:
+def _draw_head(person: Person, origin: Mapping[str, Any], covered: float) -> None:
+    look, rng = person.look, person.rng
     colour = person.hair_colour(origin["hair_colour"])
-    texture = weighted(origin["texture"], person.rng)
-    look |= {
-        slot: beard.format(colour=colour) for slot, beard in person.draw("facial_hair").items()
-    }
-    look |= person.draw("glasses")
-    if person.rng.random() < covered and (scarf := person.draw("headscarf")):
-        look |= scarf
+    texture = weighted(origin["texture"], rng)
+    if person.wear("facial_hair"):
+        look["facial_hair"] = look["facial_hair"].format(colour=colour)
+    person.wear("glasses")
+    if rng.random() < covered and person.wear("headscarf"):
         return
-    look |= person.draw("hat")
-    bald = person.draw("bald")
-    if bald:
-        look["hair_style"] = bald["bald"]
+    person.wear("hat")
+    if person.wear("bald"):
+        look["hair_style"] = look.pop("bald")
     else:
-        hair = person.draw("hair_style", lambda row: _wearable(row, texture, "hat" in look))
-        lengths = lexicon()["hair_style"][hair["hair_style"]]["lengths"]
-        look |= hair | {"hair_length": person.rng.choice(lengths), "hair_colour": colour}
-    if not bald and "hat" not in look:
-        look |= person.draw("headband")
-    look |= person.draw("earrings")
-
-
-def _draw_clothes(look: Look, person: Person) -> None:
-    look |= person.draw("shoes")
-    if special := person.draw("special_clothing"):
-        look |= special | person.draw("bottoms")
-        return
-    look |= person.draw("one_piece") or person.draw("top") | person.draw("bottoms")
-    under = garment("one_piece", look) or garment("top", look)
-    look |= person.draw("coat", lambda row: under in row["with"])
-    if lexicon()["coat"].get(garment("coat", look), {}).get("tie"):
-        look |= person.draw("tie")
-    if not {"tie", "headscarf"} & set(look) and under not in NO_SCARF_OVER:
-        look |= person.draw("scarf")
+        person.wear("hair_style", lambda row: texture in row.get("textures", [texture]))
+        look["hair_length"] = rng.choice(lexicon()["hair_style"][look["hair_style"]]["lengths"])
+        look["hair_colour"] = colour
+        person.wear("headband")
+    person.wear("earrings")
 
 
 def describe(look: Mapping[str, str], age: int, gender: str, country: str) -> str:
-    """One English sentence with everything in the look that its shot shows."""
+    """One English sentence with what the look's shot shows of it, the most telling first.
+
+    CLIP reads 75 tokens and cuts the rest off: where the sentence would be longer, the least
+    telling attributes are left out (`trim` in data/looks.toml).
+    """
     prose = lexicon()["prose"]
-    who = f"{age}-year-old {prose['people'][_gender(gender)][age > prose['child_until']]}"
+    shown = {slot: value for slot, value in look.items() if _is_seen(slot, look)}
+    sentence = _sentence(shown, age, gender, country)
+    for slot in prose["trim"]:
+        if len(_PIECE.findall(sentence)) <= prose["pieces"]:
+            break
+        if shown.pop(slot, None):
+            sentence = _sentence(shown, age, gender, country)
+    return sentence
+
+
+def _is_seen(slot: str, look: Mapping[str, str]) -> bool:
+    """Whether the look's shot is wide enough to show the slot."""
+    prose, shots = lexicon()["prose"], list(lexicon()["prose"]["shots"])
+    row = row_of(slot, look[slot]) or {}
+    least = row.get("seen") or prose["seen"].get(slot, shots[0])
+    shot = look.get("shot_type", "portrait")
+    return shots.index(least) <= shots.index(shot if shot in shots else "portrait")
+
+
+def _sentence(look: Mapping[str, str], age: int, gender: str, country: str) -> str:
+    prose = lexicon()["prose"]
+    who = f"{age}-year-old {prose['people'][_gender(gender)][bisect(prose['grown'], age)]}"
+    if look.get("body_shape", "average") not in prose["unsaid"]:
+        who = f"{look['body_shape']} {who}"
     place = f"the {country}" if country in prose["the"] else country
     shot = prose["shots"].get(look.get("shot_type", ""), "portrait")
-    clothes = _clothes(look, full=look.get("shot_type") in prose["full"])
     sentence = f"{article(shot)} of {article(who)} from {place} with {join(_features(look))}"
-    if clothes:
+    if clothes := _clothes(look):
         sentence += f", wearing {join(clothes)}"
+    if "bag" in look:
+        sentence += f", carrying {_worn('bag', look)}"
     if background := look.get("background"):
         sentence += f", {lexicon()['background'][background]['phrase']}"
     return sentence[0].upper() + sentence[1:] + "."
 
 
 def _features(look: Mapping[str, str]) -> list[str]:
-    words = []
-    if "body_shape" in look:
-        words.append(article(f"{look['body_shape']} build"))
-    words += [f"{look[slot]} {noun}" for slot, noun in _BODY.items() if slot in look]
-    if "skin_detail" in look:
-        words.append(look["skin_detail"])
-    if style := look.get("hair_style"):
-        row = lexicon()["bald" if style == "bald" else "hair_style"][style]
-        words.append(
-            row["phrase"].format(
-                colour=look.get("hair_colour", ""), length=look.get("hair_length", "")
-            )
-        )
-    if beard := look.get("facial_hair"):
-        words.append(beard if beard.endswith("stubble") else article(beard))
+    words = [f"{look[slot]} {noun}" for slot, noun in _BODY.items() if slot in look]
+    words += [look["skin_detail"]] if "skin_detail" in look else []
+    words += [_hair(look)] if "hair_style" in look else []
+    words += [_worn(slot, look) for slot in ("headscarf", "veil", "headband") if slot in look]
+    words += [look["glasses"]] if "glasses" in look else []
+    words += [_beard(look)] if "facial_hair" in look else []
     return words or ["a friendly face"]
 
 
 _BODY = {"skin_tone": "skin", "eye_colour": "eyes"}
 
 
-def _clothes(look: Mapping[str, str], full: bool) -> list[str]:
+def _hair(look: Mapping[str, str]) -> str:
+    """The hair, and what is seen of it under a hat."""
+    style = look["hair_style"]
+    row = lexicon()["bald" if style == "bald" else "hair_style"][style]
+    plain = "hat" in look and row.get("hidden", False)
+    phrase = lexicon()["prose"]["covered"] if plain else row["phrase"]
+    hair = phrase.format(colour=look.get("hair_colour", ""), length=look.get("hair_length", ""))
+    return f"{hair} under {_worn('hat', look)}" if "hat" in look else str(hair)
+
+
+def _beard(look: Mapping[str, str]) -> str:
+    """The beard; its colour is said where the hair does not tell it."""
+    colour = look.get("hair_colour", "")
+    words = " ".join(look["facial_hair"].replace(colour, "", 1).split())
+    return words if words.endswith("stubble") else article(words)
+
+
+def _clothes(look: Mapping[str, str]) -> list[str]:
     inner = [_worn(slot, look) for slot in ("special_clothing", "one_piece", "top") if slot in look]
     if "coat" in look:
         inner = [" over ".join([_worn("coat", look), *inner])]
-    slots = ("tie", "scarf", *(("bottoms", "shoes") if full else ()))
-    inner += [_worn(slot, look) for slot in (*slots, "hat", "headscarf", "headband")]
-    inner += [look.get("glasses", ""), look.get("earrings", "")]
-    return [words for words in inner if words]
+    inner += [_worn(slot, look) for slot in _SAID if slot in look]
+    inner += [_worn("hat", look)] if "hat" in look and "hair_style" not in look else []
+    return inner + ([look["earrings"]] if "earrings" in look else [])
 
 
 def _worn(slot: str, look: Mapping[str, str]) -> str:
-    if slot not in look:
-        return ""
-    plain = lexicon()[slot].get(garment(slot, look), {}).get("plain", False)
-    return look[slot] if plain else article(look[slot])
+    row = row_of(slot, look[slot]) or {}
+    words = look[slot] if row.get("plain") else article(look[slot])
+    words += f" over {row['over']}" if "over" in row else ""
+    return words + (f" {row['note']}" if "note" in row else "")
 
 
 def check_look(look: Mapping[str, str], age: int, gender: str, country: str) -> list[str]:
@@ -135,10 +174,10 @@ def check_look(look: Mapping[str, str], age: int, gender: str, country: str) -> 
     faults = [f"unknown attribute {slot!r}" for slot in look if slot not in _SLOTS]
     if look.get("age", str(age)) != str(age) or look.get("gender", gender) != _gender(gender):
         faults.append(f"the look is not that of a {gender} of {age}")
-    faults += _check_values(look, age, _gender(gender))
+    faults += _check_values(look, age, _gender(gender), country)
     faults += _check_origin(look, country)
     faults += _check_hair(look, age, _gender(gender))
-    faults += _check_wear(look)
+    faults += _check_company(look)
     return faults
 
 
@@ -146,29 +185,38 @@ _SLOTS = {"age", "gender", "skin_tone", "eye_colour", "facial_hair", "shot_type"
 _SLOTS |= {*HAIR, *COLOURED, *PLAIN}
 
 
-def _check_values(look: Mapping[str, str], age: int, gender: str) -> Iterable[str]:
+def _check_values(look: Mapping[str, str], age: int, gender: str, country: str) -> Iterator[str]:
     for slot in (*COLOURED, *PLAIN):
         if slot not in look:
             continue
-        row = lexicon()[slot].get(garment(slot, look) if slot in COLOURED else look[slot])
+        row = row_of(slot, look[slot])
         if row is None:
             yield f"unknown {slot} {look[slot]!r}"
-        elif not fits(row, age, gender):
-            yield f"{look[slot]!r} does not suit a {gender} person of {age}"
+        elif not fits(row, age, gender, country):
+            yield f"{look[slot]!r} does not suit a {gender} person of {age} from {country}"
     if beard := look.get("facial_hair"):
         kinds = lexicon()["facial_hair"]
         colour = _beard_colour(beard)
-        kind = beard.replace(colour, "{colour}", 1) if colour else beard
-        if kind not in kinds or not fits(kinds[kind], age, gender) or gender == "female":
+        name = beard.replace(colour, "{colour}", 1) if colour else beard
+        if name not in kinds or not fits(kinds[name], age, gender) or gender == "female":
             yield f"{beard!r} does not suit a {gender} person of {age}"
+    if look.get("shot_type", "portrait") not in lexicon()["shot_types"]:
+        yield f"unknown shot {look['shot_type']!r}"
 
 
-def _check_origin(look: Mapping[str, str], country: str) -> Iterable[str]:
+def _check_origin(look: Mapping[str, str], country: str) -> Iterator[str]:
+    """Skin, eyes and hair must be those of people of one kind, not of all in a country at once."""
     palettes = [lexicon()["palette"][name] for name in _country(country)["palettes"]]
-    for slot in ("skin_tone", "eye_colour", "hair_colour"):
-        known = {value for palette in palettes for value in palette[slot]}
-        if slot in look and look[slot] not in known | set(lexicon()["grey"]):
-            yield f"{slot} {look[slot]!r} is unlikely in {country}"
+    hair = look.get("hair_colour") or _beard_colour(look.get("facial_hair", ""))
+    traits = {slot: look[slot] for slot in ("skin_tone", "eye_colour") if slot in look}
+    if hair and hair not in lexicon()["grey"]:
+        traits["hair_colour"] = hair
+    textures = lexicon()["hair_style"].get(look.get("hair_style", ""), {}).get("textures")
+    for row in palettes:
+        curls = textures is None or set(textures) & set(row["texture"])
+        if curls and all(value in row[slot] for slot, value in traits.items()):
+            return
+    yield f"{', '.join(traits.values())} and such hair are unlikely together in {country}"
 
 
 def _check_hair(look: Mapping[str, str], age: int, gender: str) -> Iterable[str]:
@@ -186,6 +234,8 @@ def _check_hair(look: Mapping[str, str], age: int, gender: str) -> Iterable[str]
     elif style == "bald":
         if colour or "hair_length" in look:
             yield "a bald head has hair"
+        if "headband" in look:
+            yield "a headband on a bald head"
         if not fits(lexicon()["bald"][style], age, gender):
             yield f"a bald head does not suit a {gender} person of {age}"
     else:
@@ -194,31 +244,19 @@ def _check_hair(look: Mapping[str, str], age: int, gender: str) -> Iterable[str]
             yield f"{style!r} hair does not suit a {gender} person of {age}"
         if row is None or look.get("hair_length") not in row["lengths"]:
             yield f"no such hair: {look.get('hair_length')} {style!r}"
-        elif "hat" in look and not row.get("hat"):
-            yield f"a hat does not go over {style!r} hair"
 
 
-def _check_wear(look: Mapping[str, str]) -> Iterable[str]:
+def _check_company(look: Mapping[str, str]) -> Iterator[str]:
+    """What is worn must go together, and cover the body."""
     outer = [slot for slot in ("special_clothing", "one_piece", "top") if slot in look]
     if len(outer) != 1:
         yield f"clothes for the upper body: {outer}"
-    heads = [slot for slot in ("hat", "headscarf", "headband") if slot in look]
-    if len(heads) > 1:
-        yield f"more than one thing on the head: {heads}"
-    if "tie" in look and (garment("top", look) != "shirt" or "scarf" in look):
-        yield "a tie without a shirt, or under a scarf"
-    place = lexicon()["background"].get(look.get("background", ""), {})
-    if unfit := {garment(slot, look) for slot in COLOURED} & set(place.get("without", [])):
-        yield f"{sorted(unfit)} at the {look['background']}"
-    if "coat" in look:
-        row = lexicon()["coat"].get(garment("coat", look), {"with": []})
-        if not {garment("top", look), garment("one_piece", look)} & set(row["with"]):
-            yield f"{look['coat']!r} does not go over what is worn"
-
-
-def garment(slot: str, look: Mapping[str, str]) -> str:
-    """The garment in a slot without its colour, or an empty string."""
-    return look.get(slot, "").partition(" ")[2]
+    for slot, value in look.items():
+        if row_of(slot, value) is None:
+            continue
+        rest = {other: worn for other, worn in look.items() if other != slot}
+        if not agrees(slot, kind(slot, value), *company(rest)):
+            yield f"{value!r} does not go with the rest of the look"
 
 
 def _gender(gender: str) -> str:
@@ -236,10 +274,6 @@ def _country(country: str) -> dict[str, Any]:
 
 def _shows_on(row: Row, tone: str) -> bool:
     return "tones" not in row or tone in row["tones"]
-
-
-def _wearable(row: Row, texture: str, hat: bool) -> bool:
-    return texture in row.get("textures", [texture]) and (row.get("hat", False) or not hat)
 
 
 def _beard_colour(beard: str) -> str:

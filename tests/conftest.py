@@ -4,6 +4,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -79,3 +80,11 @@ def serve_module() -> Iterator[Serve]:
     servers = Servers()
     yield servers.start
     servers.close()
+
+
+@pytest.fixture(scope="session")
+def tiny_sdxl(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny random SDXL."""
+    from tiny import write_sdxl
+
+    return write_sdxl(tmp_path_factory.mktemp("sdxl"))

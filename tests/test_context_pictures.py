@@ -14,8 +14,10 @@ from mcu.backends.build import open_index
 from mcu.context import Context
 from mcu.errors import Reject
 from mcu.ids import seed_of
+from mcu.marks import sealed
 from mcu.records import Narrative
 from mcu.store import Store
+from mcu.tries import Drawn
 
 
 @pytest.fixture
@@ -23,21 +25,19 @@ def world(tmp_path: Path) -> World:
     return World(tmp_path)
 
 
-class Recorder:
+class Recorder(Avatar):
     """Draws, and notes the requests; `blank` of them first have nothing in them."""
 
     def __init__(self, blank: int = 0) -> None:
+        super().__init__()
         self.requests: list[ImageRequest] = []
         self._blank = blank
-        self._avatar = Avatar()
 
-    def generate(self, requests: Sequence[ImageRequest]) -> list[bytes]:
+    def generate(self, requests: Sequence[ImageRequest]) -> list[Image.Image | Reject]:
         self.requests += requests
         if len(self.requests) <= self._blank:
-            buffer = io.BytesIO()
-            Image.new("RGB", (512, 512), "white").save(buffer, "JPEG")
-            return [buffer.getvalue()]
-        return self._avatar.generate(requests)
+            return [Image.new("RGB", (512, 512), "white")]
+        return super().generate(requests)
 
 
 FACE = ImageRequest(kind="face", prompt="A woman of 30 years.", seed=99, look={"age": "30"})
@@ -48,8 +48,8 @@ def test_a_picture_depends_on_record_name_and_seed_alone(world: World, tmp_path:
         world.root = tmp_path / folder
         world.root.mkdir(exist_ok=True)
         world.set(run={"seed": seed})
-        found: str = world(lambda ctx: ctx.draw(FACE, name), Narrative(parent="p", text=text))
-        return found
+        drawn: Drawn = world(lambda ctx: ctx.draw(FACE, name), Narrative(parent="p", text=text))
+        return drawn.image
 
     usual = picture(0, "one", "a", "1")
     assert picture(0, "one", "a", "2") == usual
@@ -65,21 +65,26 @@ def test_a_picture_is_kept_and_drawn_once(world: World) -> None:
     assert world.images.requests[0].seed == seed_of(0, RECORD.id, "a", 0)
 
     async def read(ctx: Context) -> bytes:
-        return ctx.picture(first)
+        return ctx.picture(first.image)
 
     assert Image.open(io.BytesIO(world(read))).size == (512, 512)
-    Store(world.root).image_path(first).unlink()
+    Store(world.root).image_path(first.image).unlink()
     assert world(lambda ctx: ctx.draw(FACE, "a")) == first
     assert len(world.images.requests) == 2, "one that was deleted is drawn again"
 
 
 def test_pictures_that_are_not_accepted_are_tries(world: World) -> None:
     world.images = Recorder(blank=2)
-    found = world(lambda ctx: ctx.draw(FACE, "a", accept=ctx.one_face))
+    found = world(lambda ctx: ctx.draw(FACE, "a"))
     assert len({request.seed for request in world.images.requests}) == 3
     wanted = Avatar().generate(world.images.requests[2:])[0]
-    assert Store(world.root).image(found) == wanted
-    assert world(lambda ctx: ctx.draw(FACE, "a", accept=ctx.one_face)) == found
+    assert isinstance(wanted, Image.Image)
+    kept = Store(world.root).image(found.image)
+    assert kept == sealed(wanted, Avatar().origin(world.images.requests[2]))
+    assert [one.reason for one in found.tried] == [*["no face instead of one"] * 2, ""]
+    assert [bool(one.image) for one in found.tried] == [False, False, True]
+    assert found.seed == found.tried[2].seed and found.scores == {"faces": 1}
+    assert world(lambda ctx: ctx.draw(FACE, "a")) == found
     assert len(world.images.requests) == 3, "the tries are journalled, too"
 
 
@@ -87,7 +92,7 @@ def test_no_acceptable_picture(world: World) -> None:
     world.images = Recorder(blank=100)
     world.set(checks={"face_tries": 3})
     with pytest.raises(Reject, match="no acceptable picture in 3 tries") as caught:
-        world(lambda ctx: ctx.draw(FACE, "a", accept=ctx.one_face))
+        world(lambda ctx: ctx.draw(FACE, "a"))
     assert caught.value.code == "bad_image"
     assert len(world.images.requests) == 3
 
@@ -95,7 +100,7 @@ def test_no_acceptable_picture(world: World) -> None:
 def test_faces_are_not_counted_where_the_check_is_off(world: World) -> None:
     world.images = Recorder(blank=100)
     world.set(checks={"faces": "off"})
-    assert world(lambda ctx: ctx.draw(FACE, "a", accept=ctx.one_face))
+    assert world(lambda ctx: ctx.draw(FACE, "a"))
 
 
 class Listening:

@@ -1,6 +1,7 @@
 """What `mcu doctor` tells: every setting by the name that `--set` takes, and no key."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,19 @@ def test_every_setting_is_listed_with_its_default(tmp_path: Path) -> None:
     plain = {name: value for name, value in listed.items() if not name.split(".")[-2].isupper()}
     given = Config().model_dump(mode="json")
     for section in given:
-        for key, value in given[section].items():
-            if value != {} or key == "extra":
-                shown = plain.pop(f"{section}.{key}")
+        for key, value in flat(section, given[section]):
+            if value != {} or key == "chat.extra":
+                shown = plain.pop(key)
                 assert shown == "none" if value is None else json.loads(shown) == value
     assert plain == {}
+
+
+def flat(name: str, values: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, dict) and value:
+            yield from flat(f"{name}.{key}", value)
+        else:
+            yield f"{name}.{key}", value
 
 
 def test_what_the_user_names_is_listed_once(tmp_path: Path) -> None:

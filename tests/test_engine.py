@@ -1,6 +1,5 @@
 """The engine: order, streaming, open units, and how a run stops, goes on and loses records."""
 
-import io
 import os
 import re
 from collections import Counter
@@ -20,7 +19,7 @@ from helpers import rejects, tree
 from mcu.backends import ChatRequest, Dispatch, ImageRequest, build
 from mcu.backends.avatar import Avatar
 from mcu.context import Context
-from mcu.errors import BackendError, Incomplete, McuError
+from mcu.errors import BackendError, Incomplete, McuError, Reject
 from mcu.ids import rng_of
 from mcu.records import Events, Narrative, Persona, Picture, Record, Session
 from mcu.run import Run
@@ -234,17 +233,17 @@ def test_a_reject_takes_its_descendants_with_it(
     assert kept == {"characteristic", "routine", "experience", "relationship"}
 
 
-class Blank:
+class Blank(Avatar):
     """Draws as usual, but an empty picture for some portraits."""
 
     def __init__(self, prompts: set[str]) -> None:
-        self._prompts, self._avatar = prompts, Avatar()
+        super().__init__()
+        self._prompts = prompts
 
-    def generate(self, requests: Sequence[ImageRequest]) -> list[bytes]:
-        buffer = io.BytesIO()
-        Image.new("RGB", (512, 512), "white").save(buffer, "JPEG")
-        empty = requests[0].prompt in self._prompts
-        return [buffer.getvalue()] if empty else self._avatar.generate(requests)
+    def generate(self, requests: Sequence[ImageRequest]) -> list[Image.Image | Reject]:
+        if requests[0].prompt in self._prompts:
+            return [Image.new("RGB", (512, 512), "white")]
+        return super().generate(requests)
 
 
 def test_a_persona_without_a_face_has_no_episodes(

@@ -6,7 +6,7 @@ from typing import Any, Literal, Protocol
 
 from PIL.Image import Image
 
-from mcu.errors import McuError
+from mcu.errors import McuError, Reject
 
 
 @dataclass(frozen=True)
@@ -99,30 +99,89 @@ class Chat(Protocol):
 class ImageRequest:
     """One picture to make.
 
-    `look` holds the face attributes (stage 2) of the person shown, `face` that person's portrait
-    as JPEG bytes; both are empty when nobody in particular is shown.
+    Attributes:
+        kind: `face` is a portrait, `p-t2i` shows the persona, `t2i` nobody in particular.
+        look: face attributes (stage 2) of the person shown.
+        faces: that person's ID pictures, JPEG bytes; one or several.
+        others: portraits of other people who recur, for routes that take several.
     """
 
     kind: Literal["face", "p-t2i", "t2i"]
     prompt: str
     seed: int
     look: Mapping[str, str] = field(default_factory=dict)
-    face: bytes = b""
+    faces: tuple[bytes, ...] = ()
+    others: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a drawn picture comes from, as its own file tells.
+
+    Attributes:
+        source: a term of IPTC's digital source types.
+    """
+
+    model: str
+    seed: int
+    source: Literal["trainedAlgorithmicMedia", "algorithmicMedia"]
 
 
 class ImageGenerator(Protocol):
-    """Makes pictures from text; called in a worker thread, with whole batches."""
+    """Makes pictures from text; called in worker threads, with whole batches.
 
-    def generate(self, requests: Sequence[ImageRequest]) -> list[bytes]:
-        """JPEG files in the order of the requests; each depends on its own request alone."""
+    Attributes:
+        lanes: calls of `generate` that may run at once.
+    """
+
+    lanes: int
+
+    def most(self, kind: str) -> int:
+        """The most requests of a kind that a call takes; asked before every call."""
+        ...
+
+    def generate(self, requests: Sequence[ImageRequest]) -> list[Image | Reject]:
+        """Pictures, or why one cannot be drawn, in the order of the requests, all of one kind.
+
+        Each picture depends on its own request alone.
+
+        Raises:
+            BackendError: no picture can be drawn: weights, memory, device.
+        """
+        ...
+
+    def origin(self, request: ImageRequest) -> Origin:
+        """What a picture for this request is marked with."""
         ...
 
 
 class FaceCheck(Protocol):
-    """Looks for faces; called in a worker thread."""
+    """Looks for faces; called in a worker thread.
+
+    Attributes:
+        identifies: whether it can tell one person from another.
+    """
+
+    identifies: bool
 
     def count(self, image: Image) -> int:
         """How many faces are in the picture."""
+        ...
+
+    def distance(self, image: Image, portrait: Image) -> float | None:
+        """How unlike the portrait's face the likest face in the picture is.
+
+        None where either shows none. 0 is the same picture, `checks.identity_bar` the most that
+        passes.
+        """
+        ...
+
+
+class PictureSafety(Protocol):
+    """Says what picture must not be kept; called in a worker thread."""
+
+    def unsafe(self, image: Image) -> str:
+        """The reason why this picture must not be kept, or an empty string."""
         ...
 
 

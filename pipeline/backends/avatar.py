@@ -5,26 +5,38 @@ from collections.abc import Sequence
 
 from PIL import Image
 
-from mcu.backends import ImageRequest
+from mcu.backends import ImageRequest, Origin
 from mcu.drawing.brief import read
-from mcu.drawing.canvas import SIZE, chance, jpeg, places, render, shapes
+from mcu.drawing.canvas import SIZE, chance, places, render, shapes
 from mcu.drawing.figure import Figure
 from mcu.drawing.paper import caption, sheet
 from mcu.drawing.phone import phone
 from mcu.drawing.place import backdrop, colours
 from mcu.drawing.scene import Scene
 from mcu.drawing.still import Still
+from mcu.errors import Reject
 
 
 class Avatar:
-    """Draws each request as a 512 x 512 JPEG, from the request alone; nothing is downloaded.
+    """Draws each request at 512 x 512, from the request alone; nothing is downloaded.
 
     The person follows from `look`, so an equal look is an equal head in portraits and scenes.
     """
 
-    def generate(self, requests: Sequence[ImageRequest]) -> list[bytes]:
-        """JPEG files in the order of the requests."""
-        return [jpeg(_picture(request)) for request in requests]
+    def __init__(self, threads: int = 1) -> None:
+        self.lanes = threads
+
+    def most(self, kind: str) -> int:
+        """One: there is nothing to gain from several."""
+        return 1
+
+    def generate(self, requests: Sequence[ImageRequest]) -> list[Image.Image | Reject]:
+        """Pictures in the order of the requests."""
+        return [_picture(request).convert("RGB") for request in requests]
+
+    def origin(self, request: ImageRequest) -> Origin:
+        """An algorithm that learned from no pictures."""
+        return Origin("avatar", request.seed, "algorithmicMedia")
 
 
 def _picture(request: ImageRequest) -> Image.Image:

@@ -1,11 +1,14 @@
 """Backends by name: what the configuration chooses is imported and opened here, and only then."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mcu.backends import Chat, FaceCheck, ImageGenerator, Safety, Search
+from mcu.backends import Chat, FaceCheck, ImageGenerator, PictureSafety, Safety, Search
 from mcu.budget import Budget
 from mcu.config import Config
+from mcu.errors import BackendError
 
 if TYPE_CHECKING:
     from mcu.indexes.search import FaissIndex
@@ -40,19 +43,58 @@ def open_index(name: str) -> "FaissIndex":
 
 
 def open_images(config: Config) -> ImageGenerator:
-    """The image generator of a configuration."""
-    from mcu.backends.avatar import Avatar
+    """The image generator of a configuration.
 
-    return Avatar()
+    Raises:
+        BackendError: its packages are not installed, or there is no such device.
+        ConfigError: a route's licence was not agreed to.
+    """
+    if config.image.backend == "avatar":
+        from mcu.backends.avatar import Avatar
+
+        return Avatar(config.image.workers)
+    with _extra("images", "torch", "diffusers", "transformers", "accelerate", "peft"):
+        from mcu.backends.diffusers.quiet import quiet
+
+        quiet()
+        from mcu.backends.diffusers.generator import DiffusersImages
+
+        return DiffusersImages(config.image)
 
 
 def open_faces(config: Config) -> FaceCheck | None:
-    """The face check of a configuration, None when it is off."""
+    """The face check of a configuration, None when it is off.
+
+    Raises:
+        BackendError: its packages are not installed.
+    """
     if config.checks.faces == "off":
         return None
+    if config.checks.faces == "perceptual":
+        return open_drawn_faces()
+    from mcu.backends.dlib import DlibFaces
+
+    return DlibFaces()
+
+
+def open_drawn_faces() -> FaceCheck:
+    """The check of faces that were drawn, not painted by a diffusion model."""
     from mcu.backends.checks import PerceptualFaces
 
     return PerceptualFaces()
+
+
+def open_pictures(config: Config) -> PictureSafety | None:
+    """The check of drawn pictures of a configuration, None when it is off.
+
+    Raises:
+        BackendError: its packages are not installed.
+    """
+    if config.checks.pictures == "off":
+        return None
+    from mcu.backends.nudenet import NudeNet
+
+    return NudeNet()
 
 
 def open_safety(config: Config) -> Safety | None:
@@ -69,3 +111,20 @@ def open_web(config: Config, index: "FaissIndex") -> Search:
     from mcu.backends.gallery import Gallery
 
     return Gallery(index if config.index.name == "starter" else None)
+
+
+@contextmanager
+def _extra(name: str, *packages: str) -> Iterator[None]:
+    """Name the extra where one of its packages is not there.
+
+    Raises:
+        BackendError: says what to install.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name not in packages:
+            raise
+        raise BackendError(
+            f"{error.name} is not installed; `pip install 'mcu[{name}]'` brings it"
+        ) from error

@@ -43,6 +43,8 @@ class PerceptualFaces:
     illustrated people with a face of some 100 pixels; photographs need the dlib check.
     """
 
+    identifies = False
+
     def count(self, image: Image) -> int:
         """How many faces are in the picture, whatever its size and mode."""
         picture = image.convert("RGB")
@@ -61,6 +63,10 @@ class PerceptualFaces:
             if not near and _are_pair(left, right) and _on_skin(pixels, left, right):
                 faces.append((left, right))
         return len(faces)
+
+    def distance(self, image: Image, portrait: Image) -> float | None:
+        """None: two eyes tell that there is a face, and nothing of whose it is."""
+        return None
 
 
 def _eyes(pixels: Pixels) -> list[Eye]:

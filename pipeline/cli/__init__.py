@@ -12,6 +12,7 @@ from mcu.cli import runs as runs
 from mcu.cli import cancel as cancel
 from mcu.cli import look as look
 from mcu.cli import estimate as estimate
+from mcu.cli import calibrate as calibrate
 from mcu.cli import simulate as simulate
 # isort: on
 

@@ -1,11 +1,13 @@
 """Looking: at the records of a run, at picture indexes, at this machine."""
 
 import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from mcu.cli.terminal import OUTPUTS, Json, Outputs, app, put, put_json, say
+from mcu.errors import ConfigError
 
 index_app = typer.Typer(no_args_is_help=True, help="Picture indexes for retrieval.")
 app.add_typer(index_app, name="index")
@@ -13,24 +15,34 @@ app.add_typer(index_app, name="index")
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(help="The run.")],
-    stage: Annotated[str, typer.Argument(help="Stage by name or number.")],
+    name: Annotated[str, typer.Argument(help="The run.")] = "",
+    stage: Annotated[str, typer.Argument(help="Stage by name or number.")] = "",
     id_: Annotated[str, typer.Option("--id", help="A record's id, or its parent's.")] = "",
     rejects: Annotated[bool, typer.Option("--rejects", help="What was lost, and why.")] = False,
     replies: Annotated[
         bool, typer.Option("--replies", help="What the model was asked for them, and said.")
     ] = False,
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 3,
+    picture: Annotated[
+        Path | None, typer.Option("--picture", help="A JPEG anywhere: what it says of its origin.")
+    ] = None,
     outputs: Outputs = OUTPUTS,
     as_json: Json = False,
 ) -> None:
-    """Show records of a stage."""
+    """Show records of a stage, or what a picture says of its origin."""
     from mcu import replies as asked
     from mcu import show as kept
     from mcu.run import Run
 
+    if bool(name and stage) == bool(picture) or bool(name) != bool(stage):
+        raise ConfigError("show takes a run and a stage, or --picture with a JPEG file")
     source, text = (asked.replies, asked.text) if replies else (kept.rows, kept.text)
-    found = source(Run.open(outputs / name), kept.find_stage(stage), id_, rejects, limit)
+    if picture:
+        found = [kept.picture(picture)]
+        if not found[0]["marks"]:
+            say("the picture bears no marks")
+    else:
+        found = source(Run.open(outputs / name), kept.find_stage(stage), id_, rejects, limit)
     if as_json:
         put(kept.as_json(found))
         return

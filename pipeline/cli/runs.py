@@ -57,11 +57,15 @@ def run(
 
 
 def _announce(settings: "Config") -> None:
-    """One line on who writes: it may cost money, or nothing."""
-    chat = settings.chat
+    """A line each on who writes and draws: it may cost money, or nothing."""
+    chat, image = settings.chat, settings.image
+    if image.backend != "avatar":
+        routes = dict.fromkeys((image.face.route, image.persona.route, image.scene.route))
+        say(f"drawing with {', '.join(routes)}")
     if chat.backend == "scripted":
         reason = "" if os.environ.get("OPENAI_API_KEY") else "no OPENAI_API_KEY: "
-        say(f"{reason}running the offline profile (scripted text, drawn pictures)")
+        pictures = ", drawn pictures" if image.backend == "avatar" else ""
+        say(f"{reason}running the offline profile (scripted text{pictures})")
     else:
         urls = [server.base_url for server in chat.endpoints.values()] or [chat.base_url]
         hosts = ", ".join(urlsplit(url or "https://api.openai.com").netloc for url in urls)

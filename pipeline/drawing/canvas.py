@@ -79,10 +79,3 @@ def render(body: str, box: tuple[float, float, float, float], width: int = SIZE)
     svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{view}">{body}</svg>'
     png = resvg_py.svg_to_bytes(svg_string=svg, width=width, skip_system_fonts=True)
     return Image.open(io.BytesIO(png)).convert("RGBA")
-
-
-def jpeg(picture: Image.Image) -> bytes:
-    """The picture as the bytes of a JPEG file."""
-    out = io.BytesIO()
-    picture.convert("RGB").save(out, "JPEG", quality=88)
-    return out.getvalue()

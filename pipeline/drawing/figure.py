@@ -37,11 +37,13 @@ class Figure:
         body = f"translate({across:.1f} {down:.1f}) scale({size:.3f})"
         parts = [
             f"<defs>{shapes('parts')['patterns']}{self._clip()}</defs>",
+            self._wear("veil", "back"),
             self._hair("back") or self._wear("headscarf", "back"),
             f'<g transform="{body}">',
             self._legs(seat),
             self._body(seat),
             self._lap(seat),
+            "" if seat or pose == "work" else self._wear("bag"),
             self._arms(pose),
             self._wear("scarf"),
             "</g>",
@@ -131,9 +133,8 @@ class Figure:
         folded = shapes("clothes")["folded"].get(seat)
         if folded and "under" in folded:
             return fill(folded["under"], self._with(self._cloth()) | {"shoe": self._shoe()})
-        parts = [fill(shapes("clothes")["body"]["legs"], self._with("#000000"))]
-        parts += [self._wear("shoes"), self._wear("bottoms")]
-        legs = "".join(parts)
+        bare = fill(shapes("clothes")["body"]["legs"], self._with("#000000"))
+        legs = bare + "".join(self._wear(slot) for slot in ("socks", "shoes", "bottoms"))
         return f'<g transform="translate(0 {folded["up"]})">{legs}</g>' if folded else legs
 
     def _lap(self, seat: str) -> str:
@@ -164,7 +165,7 @@ class Figure:
                 parts.append(f'<path d="{torso}" fill="url(#{over})"/>')
         if not seat:
             parts.append(fill(row.get("lower", ""), values))
-        parts.append(fill(row["svg"], values) + self._wear("tie"))
+        parts.append(fill(row["svg"], values) + self._wear("tie") + self._wear("belt"))
         if "coat" in self.look:
             coat, colour = self._piece("coat")
             values = self._with(colour)
@@ -226,7 +227,7 @@ class Figure:
         face = fill("".join(drawn), self.colours)
         gems = fill(parts["earrings"].get(self.look.get("earrings", ""), ""), self.colours)
         lenses = fill(parts["glasses"].get(self.look.get("glasses", ""), ""), self.colours)
-        wear = "".join(self._wear(slot) for slot in ("headscarf", "headband", "hat"))
+        wear = "".join(self._wear(slot) for slot in ("headscarf", "veil", "headband", "hat"))
         return face + self._hair("front") + gems + wear + lenses
 
     def _feature(self, name: str) -> str:
@@ -264,7 +265,7 @@ class Figure:
         return fill(svg, self.colours)
 
     def _wear(self, slot: str, layer: str = "svg") -> str:
-        if slot not in self.look:
+        if not self.look.get(slot):
             return ""
         row, colour = self._piece(slot)
         return fill(row.get(layer, ""), self._with(colour))

@@ -23,6 +23,8 @@ class Scene(Stage):
     def __init__(self, brief: Brief, look: Mapping[str, str], rng: random.Random) -> None:
         super().__init__(brief, where(brief, bool(look), rng), rng)
         wear = dict(brief.wear)
+        if not self.place.get("open") or self.place.get("indoor"):
+            wear["bag"] = ""  # put down where there is a roof
         self.person = Figure(look, _dressed(look, wear)) if look else None
         self.wear = tuple(sorted(_dressed(look, wear).items())) if look else ()
 

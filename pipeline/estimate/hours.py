@@ -3,7 +3,7 @@
 from mcu.backends.endpoint import endpoints_of
 from mcu.config import Config
 from mcu.estimate.figures import Line, Measured
-from mcu.sections import ChatSection, EndpointSection
+from mcu.sections import ChatSection, EndpointSection, ImageSection
 
 FIRST_TOKEN, TOKENS_A_SECOND = 0.6, 80.0  # of a hosted model, until a sample tells
 _BATCH = 1.0  # hours that a batch takes, mostly
@@ -18,7 +18,7 @@ def hours(config: Config, found: Measured, lines: list[Line]) -> tuple[float, st
     if config.chat.mode == "batch":
         return _of_batches(config, lines)
     most = sum(one.max_in_flight or config.chat.max_in_flight for one in _servers(config.chat))
-    drawing = found.drawing / config.image.workers
+    drawing = found.drawing / _lanes(config.image)
     for line in lines:
         line.hours = max(line.calls * line.seconds / most, line.pictures * drawing) / 3600
     calls = sum(line.calls for line in lines)
@@ -33,6 +33,10 @@ def hours(config: Config, found: Measured, lines: list[Line]) -> tuple[float, st
     }
     slowest = max(bounds, key=bounds.__getitem__)
     return (bounds[slowest] + _START) / 3600, f"hours: bound by {slowest}; {_speed(found)}"
+
+
+def _lanes(image: ImageSection) -> int:
+    return image.workers if image.backend == "avatar" else max(1, len(image.devices))
 
 
 def _speed(found: Measured) -> str:

@@ -11,10 +11,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from PIL.Image import Image
+
 from mcu.backends import ImageGenerator, ImageRequest
 from mcu.contract import Stage
 from mcu.engine import Engine
-from mcu.errors import Incomplete, StoreError
+from mcu.errors import Incomplete, Reject, StoreError
 from mcu.estimate.figures import Counts, Measured, given_up, is_repair
 from mcu.run import Run, Watch
 from mcu.services import Services
@@ -58,12 +60,13 @@ class _Pen:
 
     def __init__(self, images: ImageGenerator) -> None:
         self._images = images
+        self.lanes, self.most, self.origin = images.lanes, images.most, images.origin
         self._lock = threading.Lock()
         self.pictures = 0
         self.seconds = 0.0
         self.busy = 0.0
 
-    def generate(self, requests: Sequence[ImageRequest]) -> list[bytes]:
+    def generate(self, requests: Sequence[ImageRequest]) -> list[Image | Reject]:
         """The pictures of the generator."""
         began, busy = time.perf_counter(), time.thread_time()
         pictures = self._images.generate(requests)

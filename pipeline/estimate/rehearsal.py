@@ -9,11 +9,22 @@ from pathlib import Path
 
 from PIL import Image
 
-from mcu.backends import ChatReply, ChatRequest, Dispatch, FaceCheck, Hit, ImageRequest, Search
+from mcu.backends import (
+    ChatReply,
+    ChatRequest,
+    Dispatch,
+    FaceCheck,
+    Hit,
+    ImageRequest,
+    Origin,
+    PictureSafety,
+    Search,
+)
 from mcu.backends.openai_wire import schema_size
 from mcu.backends.scripted import Scripted
 from mcu.config import Config
 from mcu.engine import Engine
+from mcu.errors import Reject
 from mcu.estimate import charges_schema
 from mcu.estimate.figures import Counts, Measured, given_up, is_repair
 from mcu.services import Services
@@ -90,6 +101,11 @@ class _Rehearsed(Services):
         return None
 
     @cached_property
+    def pictures(self) -> PictureSafety | None:
+        """Takes every picture for a decent one."""
+        return None
+
+    @cached_property
     def search(self) -> Mapping[str, Search]:
         """Finds the same picture for whatever is asked."""
         return {"retrieval": self._blank, "web": self._blank}
@@ -120,17 +136,27 @@ class _Author(Scripted):
 class _Blank:
     """A picture of nothing, drawn and found; what is drawn is counted."""
 
+    lanes = 1
+
     def __init__(self, counts: dict[str, Counts]) -> None:
         self._counts = counts
         file = io.BytesIO()
         Image.new("RGB", (8, 8)).save(file, "JPEG")
         self._picture = file.getvalue()
 
-    def generate(self, requests: Sequence[ImageRequest]) -> list[bytes]:
+    def most(self, kind: str) -> int:
+        """One."""
+        return 1
+
+    def generate(self, requests: Sequence[ImageRequest]) -> list[Image.Image | Reject]:
         """One picture a request."""
         for request in requests:
             self._counts["face" if request.kind == "face" else "align"].pictures += 1
-        return [self._picture] * len(requests)
+        return [Image.new("RGB", (8, 8)) for _ in requests]
+
+    def origin(self, request: ImageRequest) -> Origin:
+        """Nothing that anybody sees."""
+        return Origin("rehearsal", request.seed, "algorithmicMedia")
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
         """One hit a query."""

@@ -12,6 +12,7 @@ from mcu.release.cards import write_cards
 from mcu.release.dialogue import DialogueFile
 from mcu.release.episodes import Episode, episodes
 from mcu.release.images import ImageSet
+from mcu.release.sign import open_signer
 from mcu.store import Unit, dump
 
 if TYPE_CHECKING:
@@ -34,10 +35,11 @@ def build(run: "Run") -> int:
     """Write the four sets of a finished run and their cards; gives the number of episodes.
 
     The sets are written beside the old release, which they replace when they are complete. Equal
-    units give equal bytes. A run that lost every episode gets no release.
+    units give equal bytes, but for signatures. A run that lost every episode gets no release.
 
     Raises:
         StoreError: the disk is full, or a unit's data were changed.
+        ConfigError: pictures cannot be signed with `release.certificate` and `release.key`.
     """
     folder = run.root / ".release.tmp"
     try:
@@ -61,10 +63,11 @@ def build(run: "Run") -> int:
 
 def _write(run: "Run", folder: Any) -> dict[str, Any]:
     settings, store = run.config.release, run.store
+    signer = open_signer(settings)
     counts: Counter[str] = Counter()
     dialogues = DialogueFile(folder / "stark-dialogue")
-    images = ImageSet(folder / "stark-image", store, settings.images_per_tar)
-    faces = ImageSet(folder / "stark-face-image", store, settings.images_per_tar)
+    images = ImageSet(folder / "stark-image", store, settings.images_per_tar, signer)
+    faces = ImageSet(folder / "stark-face-image", store, settings.images_per_tar, signer)
     links = ImageSet(folder / "stark-image-url", None, settings.images_per_tar)
     for episode in episodes(run, counts):
         if settings.complete_only and not episode.complete:
@@ -92,7 +95,8 @@ def _fingerprint(run: "Run") -> str:
     units = [Unit(stage, shard) for stage in STAGES for shard in range(run.config.shards)]
     marks = [(run.store.mark(unit) or {}).get("sha256") for unit in units]
     card = sha256((files("mcu.release") / "card.md").read_bytes())
-    return digest([_VERSION, card, run.config.rows("run", "release"), marks])
+    settings = run.config.rows("run", "release")
+    return digest([_VERSION, card, settings, run.config.release.certificate, marks])
 
 
 __all__ = ["build", "is_current"]

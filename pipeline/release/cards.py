@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, StrictUndefined
 
+from mcu.backends.diffusers.routes import KINDS, parts, public
 from mcu.languages import language_code
-from mcu.sections import TRANSLATED
+from mcu.sections import TRANSLATED, ImageSection
 from mcu.store import Unit
 
 if TYPE_CHECKING:
@@ -45,9 +46,21 @@ def write_cards(run: "Run", folder: Path, counts: Mapping[str, int]) -> None:
                 {"en", *(language_code(str(chat.of(n).language)) for n in TRANSLATED)}
             ),
             stages=stages,
+            models=_models(run.config.image),
             left_out={key: n for key, n in counts.items() if key.startswith("left out")},
         )
         (folder / name / "README.md").write_text(card, encoding="utf-8")
+
+
+def _models(image: ImageSection) -> list[dict[str, Any]]:
+    """What drew each kind of picture, with the licence of its weights."""
+    if image.backend != "diffusers":
+        return []
+    return [
+        {"kind": kind, "route": getattr(image, kind).route, "name": public(part.name), "part": part}
+        for kind in KINDS
+        for part in parts(getattr(image, kind))
+    ]
 
 
 def _stages(run: "Run") -> list[dict[str, Any]]:

@@ -5,20 +5,26 @@ import json
 import tarfile
 from pathlib import Path
 
+from mcu.ids import sha256
+from mcu.release.sign import Signer
 from mcu.store import Store, dump
 
 
 class ImageSet:
     """Tars named `stark-train-000000-of-00000N.tar`, each key once, and `dataset_info.json`.
 
-    Without a store there are no pictures: `stark-image-url` holds `<key>.json` alone. A set that
-    stays empty has no folder, for `datasets` cannot load one.
+    Without a store there are no pictures: `stark-image-url` holds `<key>.json` alone. With a
+    signer those that were drawn are signed. A set that stays empty has no folder, for `datasets`
+    cannot load one.
     """
 
-    def __init__(self, folder: Path, store: Store | None, per_tar: int) -> None:
+    def __init__(
+        self, folder: Path, store: Store | None, per_tar: int, signer: Signer | None = None
+    ) -> None:
         self._folder = folder
         self._store = store
         self._per_tar = per_tar
+        self._signer = signer
         self._keys: set[str] = set()
         self._lengths: list[int] = []
         self._tar: tarfile.TarFile | None = None
@@ -32,7 +38,12 @@ class ImageSet:
             self._next()
         assert self._tar is not None
         if self._store is not None:
-            _member(self._tar, f"{key}.jpg", self._store.image(image))
+            data = self._store.image(image)
+            if self._signer is not None:
+                data = self._signer.sign(data)
+                if "image_sha256" in fields:  # of the file beside which it stands
+                    fields = {**fields, "image_sha256": sha256(data)}
+            _member(self._tar, f"{key}.jpg", data)
         _member(self._tar, f"{key}.json", json.dumps(fields, ensure_ascii=False).encode())
         self._lengths[-1] += 1
 
