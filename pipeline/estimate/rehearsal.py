@@ -32,6 +32,7 @@ from mcu.store import Store, Unit
 
 _PERSONAS = 8
 _CHARACTERS_A_TOKEN = 4
+_ON_A_GPU = 5.0  # seconds of a picture of 50 steps on one large card, until a sample tells
 
 
 def rehearse(config: Config) -> Measured:
@@ -54,6 +55,7 @@ def rehearse(config: Config) -> Measured:
         personas=int(marks[0].get("records", 0)),
         seeds=int(marks[0].get("inputs", 0)),
         stages=counts,
+        drawing=Measured.drawing if config.image.backend == "avatar" else _ON_A_GPU,
     )
 
 

@@ -1,6 +1,7 @@
 """One device: its routes, opened when first used, and batches as large as its memory takes."""
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any, Protocol
 
 import torch
@@ -34,6 +35,7 @@ class Worker:
         self, device: str, image: ImageSection, open_route: Callable[[str], Route]
     ) -> None:
         self.device = device
+        self._cuda = device.startswith("cuda")
         self._image = image
         self._open = open_route
         self._routes: dict[str, Route] = {}
@@ -51,9 +53,10 @@ class Worker:
             BackendError: not even one fits into the device's memory, or weights are missing.
         """
         kind = requests[0].kind
-        if kind not in self._routes:
-            self._routes[kind] = self._open(kind)
-        return self._halved(kind, list(requests))
+        with torch.cuda.device(self.device) if self._cuda else nullcontext():
+            if kind not in self._routes:
+                self._routes[kind] = self._open(kind)
+            return self._halved(kind, list(requests))
 
     def _halved(self, kind: str, requests: list[ImageRequest]) -> list[Result]:
         try:
@@ -64,7 +67,7 @@ class Worker:
                     f"drawing failed on {self.device}: {_first_line(error)}"
                 ) from error
             full = error.with_traceback(None)  # which would hold the tensors
-        if self.device.startswith("cuda"):
+        if self._cuda:
             torch.cuda.empty_cache()
         if len(requests) == 1:
             raise BackendError(
@@ -80,11 +83,10 @@ class Worker:
         padded = requests
         if self._image.batch and len(requests) < self.most(kind):
             padded = requests + requests[-1:] * (self.most(kind) - len(requests))
-        cuda = self.device.startswith("cuda")
-        if cuda:
+        if self._cuda:
             torch.cuda.reset_peak_memory_stats(self.device)
         found = self._routes[kind].draw(padded)[: len(requests)]
-        if cuda and not self._image.batch:
+        if self._cuda and not self._image.batch:
             self._learn(kind, len(requests), torch.cuda.max_memory_allocated(self.device))
         return found
 
