@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from helpers import environment
 
 # An import of a package that is None in sys.modules fails as if it were not installed.
