@@ -59,7 +59,7 @@ def open_images(config: Config) -> ImageGenerator:
         quiet()
         from mcu.backends.diffusers.generator import DiffusersImages
 
-        return DiffusersImages(config.image)
+    return DiffusersImages(config.image)
 
 
 def open_faces(config: Config) -> FaceCheck | None:
@@ -115,7 +115,7 @@ def open_web(config: Config, index: "FaissIndex") -> Search:
 
 @contextmanager
 def _extra(name: str, *packages: str) -> Iterator[None]:
-    """Name the extra where one of its packages is not there.
+    """Name the extra where one of its packages is not there, or does not import.
 
     Raises:
         BackendError: says what to install.
@@ -127,4 +127,9 @@ def _extra(name: str, *packages: str) -> Iterator[None]:
             raise
         raise BackendError(
             f"{error.name} is not installed; `pip install 'mcu[{name}]'` brings it"
+        ) from error
+    except (ImportError, RuntimeError, OSError) as error:  # such as two that do not fit together
+        said = " ".join(str(error).split())[:300]
+        raise BackendError(
+            f"the packages of the extra {name!r} are installed, but cannot be imported: {said}"
         ) from error
