@@ -51,16 +51,32 @@ def _open(data: bytes) -> Image.Image:
 
 def encode(image: Image.Image) -> bytes:
     """A picture as JPEG bytes, flattened onto white, without metadata."""
-    if image.mode.startswith("I"):  # 16 bits of grey, which Pillow would cut off at white
-        image = image.convert("I").point(lambda level: level / 257).convert("L")
-        image.info.pop("transparency", None)
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        layer = image.convert("RGBA")
-        image = Image.new("RGB", layer.size, "white")
-        image.paste(layer, mask=layer.getchannel("A"))
-    image = image.convert("RGB")
-    image.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))
+    image = plain(image, _LONGEST_SIDE)
     image.info.clear()
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=_QUALITY)
     return buffer.getvalue()
+
+
+def plain(image: Image.Image, most: int) -> Image.Image:
+    """The picture as RGB on white, its longer side at most `most` px; the original stays as it is.
+
+    Takes every mode and size that Pillow knows; one without pixels becomes a single white one.
+    """
+    if 0 in image.size:
+        return Image.new("RGB", (1, 1), "white")
+    if image.mode.startswith("I"):  # 16 bits of grey, which Pillow would cut off at white
+        image = image.convert("I").point(lambda level: level / 257).convert("L")
+        image.info.pop("transparency", None)
+    if image.mode in ("La", "RGBa"):  # colours times their opacity; Pillow undoes it one way only
+        image = image.convert(image.mode.upper())
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        layer = image.convert("RGBA")
+        image = Image.new("RGB", layer.size, "white")
+        image.paste(layer, mask=layer.getchannel("A"))
+    picture = image.convert("RGB")
+    if max(picture.size) > most:
+        share = most / max(picture.size)
+        width, height = (max(1, round(side * share)) for side in picture.size)
+        picture = picture.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3)
+    return picture

@@ -136,7 +136,7 @@ class Services:
         reason = error if isinstance(error, McuError) else Incomplete("the run was stopped")
         if self._chat is not None:
             self._chat.stop(reason)
-        if "batcher" in vars(self):
+        if "images" in vars(self):
             self.batcher.stop(reason)
 
     async def close(self) -> None:

@@ -26,6 +26,7 @@ from mcu.stages.face import face_of
 from mcu.stages.text import mentions, one_line
 
 _TRIGGER = "img"
+_DRAWN, _SOUGHT = 55, 120  # words; SDXL reads 77 tokens of a prompt
 _OF_GENDER = dict.fromkeys(("man", "boy", "guy", "gentleman"), "male")
 _OF_GENDER |= dict.fromkeys(("woman", "girl", "lady"), "female")
 
@@ -58,7 +59,7 @@ class Slot:
     needs=(Persona, Commonsense, Face, DeviceImage, Session),
     uses=("chat", "image", "encoder", "index", "web", "checks"),
     prompts=("plan",),
-    version=1,
+    version=2,
 )
 async def align(episode: Events, ctx: Context) -> list[Picture]:
     """A picture a slot. A slot that finds none is a reject; the episode keeps its text."""
@@ -122,7 +123,7 @@ async def _plan(slot: Slot, persona: Persona, ctx: Context) -> Plan:
 
 def check(plan: Planned, slot: Slot, persona: Persona) -> None:
     """Raise Fault unless the route suits the slot and its prompt has that route's form."""
-    one_line("the prompt", plan.prompt, 1, 120)
+    one_line("the prompt", plan.prompt, 1, _DRAWN if "t2i" in plan.route else _SOUGHT)
     triggers = len(re.findall(rf"\b{_TRIGGER}\b", plan.prompt))
     if plan.route != "p-t2i":
         if triggers:

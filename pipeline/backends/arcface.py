@@ -9,8 +9,8 @@ from PIL.Image import Image, Resampling, Transform
 
 from mcu.backends.dlib import LARGE, SIDE, Finder, load_dlib, weights
 from mcu.backends.nudenet import open_session
-from mcu.backends.pixels import plain
 from mcu.errors import BackendError, Reject
+from mcu.pictures import plain
 
 Points = npt.NDArray[np.float64]
 

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL.Image import Image, Resampling
 
-from mcu.backends.pixels import plain
 from mcu.errors import BackendError
+from mcu.pictures import plain
 
 Encodings = npt.NDArray[np.float64]
 

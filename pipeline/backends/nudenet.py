@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL.Image import Image, Resampling
 
-from mcu.backends.pixels import plain
 from mcu.errors import BackendError
+from mcu.pictures import plain
 
 SIDE = 320
 # The detector's classes in the order of its outputs; None for those that may be shown. Bare chests

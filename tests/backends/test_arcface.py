@@ -4,41 +4,17 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import onnx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
+from tiny_arcface import network
 
 from mcu.backends.arcface import _TEMPLATE, CROP, WIDTH, ArcFace, similarity
-from mcu.backends.pixels import plain
 from mcu.errors import BackendError, Reject
+from mcu.pictures import plain
 
 FOLDER = Path(__file__).parents[1] / "data" / "faces"
-
-
-def network(path: Path, side: int = CROP, width: int = WIDTH) -> Path:
-    """A tiny network of ArcFace's shapes: means of squares of 16 px times random weights."""
-    cells = 3 * (side // 16) ** 2
-    table = np.random.default_rng(0).normal(size=(cells, width)).astype(np.float32)
-    nodes = [
-        helper.make_node(
-            "AveragePool", ["input.1"], ["p"], kernel_shape=[16, 16], strides=[16, 16]
-        ),
-        helper.make_node("Flatten", ["p"], ["f"]),
-        helper.make_node("MatMul", ["f", "table"], ["683"]),
-    ]
-    graph = helper.make_graph(
-        nodes,
-        "tiny",
-        [helper.make_tensor_value_info("input.1", TensorProto.FLOAT, ["None", 3, side, side])],
-        [helper.make_tensor_value_info("683", TensorProto.FLOAT, ["None", width])],
-        [numpy_helper.from_array(table, "table")],
-    )
-    opset = [helper.make_opsetid("", 13)]
-    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=8), str(path))
-    return path
 
 
 def photo(name: str) -> Image.Image:

@@ -76,6 +76,13 @@ def test_the_likest_of_several_faces_counts(check: DlibFaces) -> None:
     assert (check.distance(both, photo("c/1.jpg")) or 0) > BAR
 
 
+def test_photographs_of_things_have_no_face(check: DlibFaces) -> None:
+    paths = sorted((Path(__file__).parents[2] / "indexes" / "starter" / "photo").glob("*.jpg"))
+    assert len(paths) > 5
+    found = {path.name: check.count(Image.open(path)) for path in paths}
+    assert {name for name, count in found.items() if count} == {"astronaut.jpg"}
+
+
 def test_no_face(check: DlibFaces) -> None:
     assert check.count(scene()) == 0
     assert check.distance(scene(), photo("a/1.jpg")) is None

@@ -13,6 +13,7 @@ from mcu.backends.nudenet import _CLASSES, BAR, NudeNet, _pixels
 from mcu.errors import BackendError
 
 FOLDER = Path(__file__).parents[1] / "data" / "faces"
+STARTER = Path(__file__).parents[2] / "indexes" / "starter"
 PHOTOS = sorted(FOLDER.glob("*/*.jpg"))
 REASON = re.compile(r"exposed [a-z ]+, score 0\.\d\d")
 
@@ -50,6 +51,12 @@ def test_what_is_bare_is_refused_with_a_reason(check: NudeNet, part: str, skin: 
 @pytest.mark.parametrize("path", PHOTOS, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_portraits_pass(check: NudeNet, path: Path) -> None:
     assert check.unsafe(Image.open(path)) == ""
+
+
+def test_the_starter_set_passes(check: NudeNet) -> None:
+    paths = [path for path in STARTER.rglob("*") if path.suffix in (".jpg", ".png")]
+    assert len(paths) > 100
+    assert not [(path.name, why) for path in paths if (why := check.unsafe(Image.open(path)))]
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGBA", "CMYK", "I;16", "F"])

@@ -108,8 +108,8 @@ def test_good_plans(slot: Slot, route: Any, word: str, prompt: str) -> None:
 @pytest.mark.parametrize(
     ("slot", "route", "word", "prompt", "words"),
     [
-        (OWN, "t2i", "", "", "the prompt must have 1 to 120 words, not 0"),
-        (OWN, "t2i", "", "so " * 121, "the prompt must have 1 to 120 words, not 121"),
+        (OWN, "t2i", "", "", "the prompt must have 1 to 55 words, not 0"),
+        (OWN, "t2i", "", "so " * 56, "the prompt must have 1 to 55 words, not 56"),
         (OWN, "t2i", "", "a pan\nin a garden", "the prompt must be one line"),
         (OWN, "t2i", "", "a woman img with a pan", "'img' belongs in prompts for p-t2i only"),
         (WEB, "web", "", "img of a stove", "'img' belongs in prompts for p-t2i only"),

@@ -8,7 +8,8 @@ import pytest
 import tiny
 
 tiny.torch_ready()
-from mcu.backends.diffusers.photomaker.prompt import halves, layout, text_only  # noqa: E402
+from mcu.backends.diffusers.photomaker.prompt import layout  # noqa: E402
+from mcu.backends.diffusers.reference import halves, text_only  # noqa: E402
 from mcu.errors import Reject  # noqa: E402
 
 
@@ -27,9 +28,9 @@ def ids(tokenizer: Any, text: str) -> list[int]:
     ("prompt", "without"),
     [
         ("a photo of a man img smiling", "a photo of a man smiling"),
-        ("a photo of a man img, smiling", "a photo of a man , smiling"),
-        ("woman  img", "woman "),
-        ("an imgur post of a girl img\tin a city", "an imgur post of a girl in a city"),
+        ("a photo of a man img, smiling", "a photo of a man, smiling"),
+        ("woman  img", "woman"),
+        ("an imgur post of a girl img\tin a city", "an imgur post of a girl\tin a city"),
     ],
 )
 def test_the_text_only_prompt_lacks_the_trigger_alone(prompt: str, without: str) -> None:

@@ -13,9 +13,9 @@ from PIL import Image
 from mcu.backends import ImageRequest
 from mcu.backends.diffusers.denoise import Job, Result, draw
 from mcu.backends.diffusers.photomaker.encoder import IDEncoder
-from mcu.backends.diffusers.photomaker.prompt import encode, text_only
+from mcu.backends.diffusers.photomaker.prompt import encode
 from mcu.backends.diffusers.photomaker.weights import open_photomaker
-from mcu.backends.diffusers.reference import opened
+from mcu.backends.diffusers.reference import opened, text_only
 from mcu.backends.diffusers.text import TextCache, Texts
 from mcu.errors import BackendError, Reject
 

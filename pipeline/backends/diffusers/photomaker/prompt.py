@@ -1,15 +1,12 @@
-"""PhotoMaker's prompts: the trigger word found, and the class word before it repeated."""
+"""PhotoMaker's prompts: the class word before the trigger word, repeated."""
 
-import re
 from typing import Any, NamedTuple
 
 import torch
 
+from mcu.backends.diffusers.reference import halves
 from mcu.backends.diffusers.text import Texts
 from mcu.errors import Reject
-
-TRIGGER = "img"
-_TRIGGER = re.compile(rf"\b{TRIGGER}\b")
 
 
 class Expanded(NamedTuple):
@@ -22,35 +19,6 @@ class Expanded(NamedTuple):
 
     texts: Texts
     places: slice
-
-
-def text_only(prompt: str) -> str:
-    """The prompt without its trigger word.
-
-    Raises:
-        Reject: as `halves`.
-    """
-    return " ".join(halves(prompt))
-
-
-def halves(prompt: str) -> tuple[str, str]:
-    """What stands before the trigger word, the class word last, and what stands after it.
-
-    Raises:
-        Reject: the trigger word is not there just once, or not right after a word.
-    """
-    found = list(_TRIGGER.finditer(prompt))
-    if len(found) != 1:
-        count = f"{len(found)} times" if found else "nowhere"
-        raise Reject("bad_prompt", f"the trigger word {TRIGGER!r} must stand once, not {count}")
-    before, after = prompt[: found[0].start()].rstrip(), prompt[found[0].end() :].lstrip()
-    if not before:
-        raise Reject("bad_prompt", f"before the trigger word {TRIGGER!r} stands no class word")
-    if not before[-1].isalnum():
-        raise Reject(
-            "bad_prompt", f"before the trigger word {TRIGGER!r} stands {before[-1]!r}, not a word"
-        )
-    return before, after
 
 
 def layout(tokenizer: Any, prompt: str, times: int) -> tuple[list[int], int]:
