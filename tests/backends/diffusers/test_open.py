@@ -26,7 +26,7 @@ from mcu.sections import ImageSection  # noqa: E402
 FACES = Path(__file__).parents[2] / "data" / "faces"
 SEES_ALL = replace(photomaker.TINY_2, face=512)  # what ArcFace gives
 # One word among 77 is hardly heard by random attention.
-_LOUD = dict.fromkeys(("photomaker", "photomaker-v2"), {"guidance": 20.0})
+_LOUD = {key: {"guidance": 20.0} for key in ("photomaker", "photomaker-v2")}
 PERSONA = (
     "photomaker",
     "photomaker-v2",
