@@ -6,7 +6,7 @@ from random import Random
 from mcu.author.grammar import bare
 from mcu.author.sheet import Sheet, clean, library
 
-_MOST_WORDS = 60
+_MOST_WORDS = 50
 _LOOKS = ("", "", "", ", natural light", ", a phone snapshot", ", soft colours")
 _WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
 
@@ -38,7 +38,7 @@ def _with_face(text: str, sheet: Sheet) -> dict[str, str] | None:
     text = re.sub(found, f"a {word} img", text, count=1, flags=re.IGNORECASE)
     text = re.sub(found, subject, text, flags=re.IGNORECASE)
     fine = len(re.findall(r"\bimg\b", text)) == 1 and not re.search(found, text, re.IGNORECASE)
-    if not fine or len(_WORD.findall(text)) > 110:
+    if not fine or len(_WORD.findall(text)) > _MOST_WORDS:
         return None
     return {"route": "p-t2i", "class_word": word, "prompt": text[:1].lower() + text[1:]}
 
