@@ -1,248 +1,268 @@
-"""Search: pictures by meaning, in any folder with a faiss index and one row of metadata a picture.
+"""Search: pictures by meaning, in one faiss index or in several as if they were one."""
 
-An index folder holds `index.faiss` (or one other file that ends in .faiss or .index) and the rows
-in the index's order, as `*.jsonl` or `*.parquet` in the folder or in its `metadata/`. A row has
-`file` (or `image_path`) and `caption`, and may have source, url, page, licence, author and copy.
-`meta.json` is optional: encoder (its name), width, count, pictures (a hash of the rows), and root
-(where the files are, relative to the folder; the folder itself by default).
-"""
-
-import hashlib
-import json
-import os
-import shutil
-import tempfile
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mcu.backends import Encoder, Hit
-from mcu.errors import BackendError, ConfigError, Reject
-from mcu.indexes import STARTER
+from mcu.errors import ConfigError, Reject
+from mcu.indexes.calibration import QUERIES, Calibration, common, measured, stored
+from mcu.indexes.folder import Folder, find_folder, read_folder
+from mcu.indexes.originals import original
+from mcu.indexes.rows import Row
+from mcu.indexes.shipped import passage, read_starter
+from mcu.indexes.vectors import DIGITS, MOST, Ranked, Vectors
+from mcu.phash import near
 
-Row = Mapping[str, Any]
+Get = Callable[[str], bytes]
+Scored = tuple[float, "FaissIndex", int]
+Scale = Callable[[Any], Any]  # scores to those on another scale
 
-_SPARE = 16  # more hits than asked for, so that equal scores at the end are ordered too
-_FORMAT = 1  # of the cached starter index; a change of what is embedded needs a higher one
+_WORDS = ("url", "page", "licence", "author")
+_COLUMNS = ("file", "caption", "copy", "phash", "sha256", "subject", "keywords", *_WORDS)
+_SPARE = 6  # candidates more than asked for; where they do not do, more are looked for
+_WIDER = 8
+_BLUR = 1e-5  # most that faiss's float32 arithmetic is off by
 
 
 class FaissIndex:
     """A faiss index with its rows. Safe to use from many threads."""
 
     def __init__(
-        self, index: Any, rows: Any, encoder: Encoder, root: Path, source: str = "index"
+        self,
+        held: Folder,
+        encoder: Encoder,
+        source: str = "index",
+        get: Get | None = None,
     ) -> None:
-        """`rows` is a pyarrow table in the index's order, `root` the folder of the files."""
-        self._index = index
-        self._rows = rows
+        """`get` fetches a picture that the index knows by its address alone."""
+        self.source = source
+        self.calibration = stored(held.meta)
+        self.vectors = Vectors(held.index)
+        self._rows = held.rows
+        self._root = held.root
         self._encoder = encoder
-        self._root = root
-        self._source = source
+        self._get = get
+
+    def __len__(self) -> int:
+        return len(self._rows)
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
-        """At most k hits a query: by score (cosine, 6 digits), highest first, then by file."""
+        """At most k hits a query: by score (cosine, 6 digits), highest first, then by file.
+
+        Of near-duplicates, by their perceptual hashes where the index has some, the best is kept.
+        """
         if not queries or k < 1:
             return [[] for _ in queries]
-        # One by one: faiss takes other paths for batches, and a score must not depend on them.
-        vectors = np.ascontiguousarray(self._encoder.encode(queries), dtype=np.float32)
-        return [self._nearest(vector, k) for vector in vectors]
-
-    def _nearest(self, vector: Any, k: int) -> list[Hit]:
-        many = min(k + _SPARE, self._index.ntotal)
-        scores, places = self._index.search(vector[None], many)
-        flip = self._index.metric_type != _faiss().METRIC_INNER_PRODUCT
-        hits = [
-            _hit(self._row(place), 1 - float(score) / 2 if flip else float(score), self._source)
-            for score, place in zip(scores[0], places[0].tolist(), strict=True)
-            if place >= 0
-        ]
-        return sorted(hits, key=lambda hit: (-hit.score, hit.file))[:k]
+        return _merged([self], [_as_it_is], _encoded(self._encoder, queries), k, False)
 
     def row(self, file: str) -> Row | None:
         """The metadata of a file, None when the index does not have it."""
-        import pyarrow.compute
+        place = self._rows.place(file)
+        return None if place is None else self._rows.row(place)
 
+    def read(self, place: int) -> Row:
+        """What is read of a row to rank and show it."""
+        return self._rows.row(place, _COLUMNS)
+
+    def fetch(self, hit: Hit) -> bytes:
+        """The file of a hit, or what is at its address where the index has no files.
+
+        Raises:
+            Reject: the index has no such file, or it lies outside the index's root, or is gone.
+        """
+        row = self.row(hit.file)
+        if row is None:
+            raise Reject("not_indexed", f"the index has no picture {hit.file!r}")
         try:
-            place = pyarrow.compute.index(self._rows["file"], file).as_py()
-        except UnicodeEncodeError:  # lone surrogates, which no file here has
-            return None
-        return self._row(place) if place >= 0 else None
+            return original(self._root, row)
+        except Reject as loss:
+            if self._get is None or not row.get("url") or loss.code != "no_file":
+                raise
+        return self._get(str(row["url"]))
 
-    def _row(self, place: int) -> Row:
-        row: Row = self._rows.slice(place, 1).to_pylist()[0]
-        return row
+
+class Indexes:
+    """Several indexes behind one search. Safe to use from many threads.
+
+    A hit's source is the name of its index, its file `name/file`. Scores are put on one scale, the
+    mean of the indexes' own (see `Calibration`), so that they look like cosines; within an index
+    their order stays.
+    """
+
+    def __init__(self, members: Sequence[FaissIndex], encoder: Encoder) -> None:
+        """All `members` were built with this encoder, and each has a name of its own as source.
+
+        Raises:
+            ConfigError: two have the same name.
+        """
+        counts = Counter(member.source for member in members)
+        if twice := [name for name, count in counts.items() if count > 1]:
+            raise ConfigError(f"index.names has two indexes that are called {twice[0]!r}")
+        self._members = {member.source: member for member in members}
+        self._encoder = encoder
+        own = _calibrations(members, encoder)
+        self._scales = [partial(one.onto, common(own)) for one in own]
+
+    def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
+        """At most k hits a query in all: by score, highest first, then by index and file.
+
+        The queries are encoded once, and each index is asked for all of them at once. Of
+        near-duplicates, by their perceptual hashes where both have one, the best is kept.
+        """
+        if not queries or k < 1:
+            return [[] for _ in queries]
+        vectors = _encoded(self._encoder, queries)
+        return _merged(list(self._members.values()), self._scales, vectors, k, True)
 
     def fetch(self, hit: Hit) -> bytes:
         """The file of a hit.
 
         Raises:
-            Reject: the index has no such file, or it lies outside the index's root, or is gone.
+            Reject: no index has such a file, or it lies outside the index's root, or is gone.
         """
-        if self.row(hit.file) is None:
-            raise Reject("not_indexed", f"the index has no picture {hit.file!r}")
-        root = self._root.resolve()
-        path = (root / hit.file).resolve()
-        if not path.is_relative_to(root):
-            raise Reject("not_indexed", f"the picture {hit.file!r} lies outside the index")
-        try:
-            return path.read_bytes()
-        except OSError as error:
-            raise Reject("no_file", f"{hit.file!r} cannot be read: {error.strerror}") from error
+        name, _, file = hit.file.partition("/")
+        if name not in self._members:
+            raise Reject("not_indexed", f"no index has the picture {hit.file!r}")
+        return self._members[name].fetch(replace(hit, file=file))
 
 
-def open_index(folder: Path, encoder: Encoder) -> FaissIndex:
-    """The index in a folder, whoever built it.
+def open_indexes(
+    names: Sequence[str], encoder: Encoder, get: Get | None = None
+) -> FaissIndex | Indexes:
+    """The indexes of these names, as one search.
+
+    Args:
+        names: `starter`, names under `$MCU_INDEXES` or ./indexes, or paths of folders.
+        encoder: the one that they were built with.
+        get: fetches a picture that an index knows by its address alone, and raises Reject.
 
     Raises:
-        ConfigError: there is none, it cannot be read, or it does not fit its rows or the encoder.
+        ConfigError: there is none of that name, or it does not fit its rows or the encoder.
         BackendError: faiss is not installed.
     """
-    meta = _meta(folder)
-    found = [folder / "index.faiss"] if (folder / "index.faiss").is_file() else []
-    found = found or sorted([*folder.glob("*.faiss"), *folder.glob("*.index")])
-    if len(found) != 1:
-        raise ConfigError(f"{folder} must hold one index.faiss, it has {len(found)}")
-    try:
-        index = _faiss().read_index(str(found[0]))
-    except RuntimeError as error:
-        raise ConfigError(f"{found[0]} is not a faiss index that can be read") from error
-    rows = _table(folder)
-    _check(folder, meta, index, len(rows), encoder)
-    return FaissIndex(index, rows, encoder, folder / meta.get("root", ""))
+    members = [
+        open_starter(encoder) if name == "starter" else open_index(find_folder(name), encoder, get)
+        for name in names
+    ]
+    return members[0] if len(members) == 1 else Indexes(members, encoder)
+
+
+def open_index(folder: Path, encoder: Encoder, get: Get | None = None) -> FaissIndex:
+    """The index in a folder, whoever built it; see `read_folder`."""
+    return FaissIndex(read_folder(folder, encoder), encoder, folder.resolve().name, get)
 
 
 def open_starter(encoder: Encoder, cache: Path | None = None) -> FaissIndex:
-    """The starter set; its vectors are computed at first use and kept in `cache`.
+    """The starter set; see `read_starter`."""
+    return FaissIndex(read_starter(encoder, cache), encoder, "starter")
 
-    `cache` is `$XDG_CACHE_HOME/mcu/indexes` by default, `~/.cache` standing in for the variable.
-    Where it cannot be written, the index lives in memory only.
+
+def _merged(
+    members: Sequence[FaissIndex], scales: Sequence[Scale], vectors: Any, k: int, prefixed: bool
+) -> list[list[Hit]]:
+    """The best k of all indexes for each vector.
+
+    More candidates are asked for where those at hand do not settle it: because too many of them
+    are near-duplicates, or those that were not seen may be as good.
     """
-    text = (STARTER / "pictures.jsonl").read_bytes()
-    rows = _from_json(text.splitlines())
-    key = hashlib.sha256(b"%d %s " % (_FORMAT, _name(encoder).encode()) + text).hexdigest()
-    folder = (cache or _cache()) / f"starter-{key[:16]}"
-    try:
-        index = _faiss().read_index(str(folder / "index.faiss"))
-        _check(folder, _meta(folder), index, len(rows), encoder)
-    except (RuntimeError, ConfigError):  # none there yet, or it is damaged and stays unused
-        index = _flat(encoder, rows.to_pylist())
-        with suppress(OSError):
-            meta = {"encoder": _name(encoder), "width": index.d, "count": index.ntotal}
-            _keep(index, meta | {"pictures": hashlib.sha256(text).hexdigest()}, folder)
-    return FaissIndex(index, rows, encoder, STARTER, "starter")
-
-
-def passage(row: Row) -> str:
-    """What is embedded of a starter picture: subject, caption and keywords."""
-    return f"{row['subject']}. {row['caption']}, {', '.join(row['keywords'])}"
-
-
-def _flat(encoder: Encoder, rows: Iterable[Row]) -> Any:
-    vectors = np.ascontiguousarray(encoder.encode([passage(row) for row in rows]), np.float32)
-    index = _faiss().IndexFlatIP(vectors.shape[1])
-    index.add(vectors)
-    return index
-
-
-def _keep(index: Any, meta: Row, folder: Path) -> None:
-    """Write an index folder in one step, so that nobody ever sees half of it.
-
-    Raises:
-        OSError: the disk cannot be written, or another process was first.
-    """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    if (folder / "meta.json").is_file():
-        shutil.rmtree(folder)  # it was found damaged
-    made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        (made / "index.faiss").write_bytes(_faiss().serialize_index(index).tobytes())
-        (made / "meta.json").write_text(json.dumps(meta, indent=1), encoding="utf-8")
-        made.rename(folder)
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
-
-
-def _check(folder: Path, meta: Row, index: Any, rows: int, encoder: Encoder) -> None:
-    if meta.get("encoder", _name(encoder)) != _name(encoder):
-        raise ConfigError(
-            f"{folder} was built with the encoder {meta['encoder']}, not with {_name(encoder)}"
+    hits: list[list[Hit]] = [[] for _ in vectors]
+    asked, many = list(range(len(vectors))), k + _SPARE
+    while asked:
+        found = [member.vectors.nearest(vectors[asked], many) for member in members]
+        unseen = np.max(
+            [_unseen(*one, many) for one in zip(members, scales, found, strict=True)], 0
         )
-    if not index.ntotal == meta.get("count", rows) == rows:
-        raise ConfigError(f"{folder} has {index.ntotal} vectors, but {rows} rows of metadata")
-    width = encoder.encode(["a picture"]).shape[1]
-    if not index.d == meta.get("width", width) == width:
-        raise ConfigError(f"{folder} has vectors of width {index.d}, the encoder makes {width}")
+        again = []
+        pooled = zip(asked, _pooled(members, scales, found), unseen.tolist(), strict=True)
+        for number, pool, most in pooled:
+            hits[number] = _distinct(pool, k, prefixed)
+            settled = len(hits[number]) == k and hits[number][-1].score > most
+            if not settled and most > -np.inf:
+                again.append(number)
+        if many >= MOST:
+            break
+        asked, many = again, min(many * _WIDER, MOST)
+    return hits
 
 
-def _meta(folder: Path) -> dict[str, Any]:
-    try:
-        found = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{folder / 'meta.json'} cannot be read: {error}") from error
-    if not isinstance(found, dict) or not isinstance(found.get("root", ""), str):
-        raise ConfigError(f"{folder / 'meta.json'} must hold one JSON object")
-    return found
+def _unseen(member: FaissIndex, scale: Scale, ranked: Ranked, many: int) -> Any:
+    """The most that a row can score, for each query, which is not among these best."""
+    scores, _ = ranked
+    if scores.shape[1] < min(many, len(member)) or scores.shape[1] == len(member):
+        return np.full(len(scores), -np.inf)
+    return scale(scores[:, -1] + _BLUR)
 
 
-def _table(folder: Path) -> Any:
-    """The rows of an index folder as one pyarrow table."""
-    import pyarrow
-    from pyarrow import parquet
-
-    for place in (folder, folder / "metadata"):
-        try:
-            if files := sorted(place.glob("*.jsonl")):
-                return _from_json([row for path in files for row in path.read_bytes().splitlines()])
-            if files := sorted(place.glob("*.parquet")):
-                tables = [parquet.read_table(path) for path in files]
-                return _columns(pyarrow.concat_tables(tables, promote_options="default"))
-        except (OSError, ValueError, AttributeError) as error:
-            raise ConfigError(f"the rows in {place} cannot be read: {error}") from error
-    raise ConfigError(f"{folder} has no rows of metadata: *.jsonl or *.parquet")
-
-
-def _from_json(lines: Iterable[bytes]) -> Any:
-    import pyarrow
-
-    return _columns(pyarrow.Table.from_pylist([json.loads(line) for line in lines if line.strip()]))
+def _pooled(
+    members: Sequence[FaissIndex], scales: Sequence[Scale], found: Sequence[Ranked]
+) -> Iterator[Iterator[Scored]]:
+    """For each query the rows of all indexes, on one scale, best first."""
+    scaled = [scale(scores) for scale, (scores, _) in zip(scales, found, strict=True)]
+    scores = np.round(np.concatenate(scaled, axis=1), DIGITS) + 0.0  # no negative zero
+    places = np.concatenate([places for _, places in found], axis=1)
+    owners = np.repeat(np.arange(len(found)), [one.shape[1] for one in scaled])
+    for row, order in enumerate(np.argsort(-scores, axis=1, kind="stable")):
+        ranked = zip(
+            scores[row, order].tolist(),
+            owners[order].tolist(),
+            places[row, order].tolist(),
+            strict=True,
+        )
+        yield ((score, members[owner], place) for score, owner, place in ranked if place >= 0)
 
 
-def _columns(table: Any) -> Any:
-    """The table with its column `file`; ConfigError when it has no files or captions."""
-    names = ["file" if name == "image_path" else name for name in table.column_names]
-    if names.count("file") != 1 or "caption" not in names:
-        raise ConfigError("rows of an index need the columns file (or image_path) and caption")
-    return table.rename_columns(names)
+def _distinct(pool: Iterator[Scored], k: int, prefixed: bool) -> list[Hit]:
+    """The best k of some rows, without near-duplicates."""
+    hits: list[Hit] = []
+    kept: list[Row] = []
+    for score, tied in groupby(pool, key=lambda one: one[0]):
+        group = [(member.source, member.read(place)) for _, member, place in tied]
+        for source, row in sorted(group, key=lambda one: (one[0], one[1]["file"])):
+            if not any(_alike(row, other) for other in kept):
+                kept.append(row)
+                hits.append(_hit(row, source, score, prefixed))
+            if len(hits) == k:
+                return hits
+    return hits
 
 
-def _hit(row: Row, score: float, source: str) -> Hit:
-    words = {key: str(row.get(key) or "") for key in ("url", "page", "licence", "author")}
+def _alike(one: Row, other: Row) -> bool:
+    if one["sha256"] and one["sha256"] == other["sha256"]:
+        return True
+    return near(one["phash"], other["phash"])
+
+
+def _hit(row: Row, source: str, score: float, prefixed: bool) -> Hit:
     return Hit(
-        file=str(row["file"]),
-        caption=str(row["caption"]),
+        file=f"{source}/{row['file']}" if prefixed else str(row["file"]),
+        caption=str(row["caption"] or ""),
         source=source,
-        score=round(score, 6) + 0.0,  # no negative zero
-        copy=row.get("copy") is not False,
-        **words,
+        score=score,
+        about=passage(row) if row["subject"] and row["keywords"] else "",
+        copy=row["copy"] is not False,
+        **{name: str(row[name] or "") for name in _WORDS},
     )
 
 
-def _name(encoder: Encoder) -> str:
-    return str(getattr(encoder, "name", type(encoder).__name__))
+def _as_it_is(scores: Any) -> Any:
+    return scores
 
 
-def _cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mcu" / "indexes"
+def _encoded(encoder: Encoder, texts: Sequence[str]) -> Any:
+    return np.ascontiguousarray(encoder.encode(texts), dtype=np.float32)
 
 
-def _faiss() -> Any:
-    try:
-        import faiss
-    except ImportError as error:
-        raise BackendError("searching an index needs faiss: pip install faiss-cpu") from error
-    return faiss
+def _calibrations(members: Sequence[FaissIndex], encoder: Encoder) -> list[Calibration]:
+    """Those that were stored, if every index has one; else all anew, with the same queries."""
+    known = [member.calibration for member in members if member.calibration is not None]
+    if len(known) == len(members):
+        return known
+    queries = _encoded(encoder, QUERIES)
+    return [measured(member.vectors.background(queries)) for member in members]

@@ -13,16 +13,16 @@ import tomli_w
 from pydantic import BaseModel, Field, ValidationError
 
 from mcu.errors import ConfigError
+from mcu.image_section import ImageSection
 from mcu.prices import Price
+from mcu.section import Section
 from mcu.sections import (
     ChatSection,
     ChecksSection,
     EncoderSection,
-    ImageSection,
     IndexSection,
     ReleaseSection,
     RunSection,
-    Section,
     WebSection,
 )
 

@@ -2,15 +2,14 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from dataclasses import asdict, dataclass, field
-from functools import partial
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from mcu import pictures, prompts, tries
+from mcu import finding, prompts, tries
 from mcu.backends import ChatRequest, Dispatch, Hit, ImageRequest
 from mcu.config import Config
 from mcu.contract import Stage
@@ -20,7 +19,7 @@ from mcu.ids import canonical, digest, rng_of, seed_of, sha256
 from mcu.journal import Answer, UnitJournal
 from mcu.languages import language_name
 from mcu.parse import parse
-from mcu.records import Record
+from mcu.records import Candidate, Record
 from mcu.schema import schema_digest, schema_of
 from mcu.services import Services
 from mcu.tries import Drawn
@@ -54,6 +53,7 @@ class Context:
     family: Family
     journal: UnitJournal
     losses: list[dict[str, str]] = field(default_factory=list)
+    hashes: dict[str, int | None] = field(default_factory=dict)  # of pictures seen, perceptual
 
     @property
     def config(self) -> Config:
@@ -174,7 +174,7 @@ class Context:
         content = {k: v for k, v in vars(request).items() if k != "schema"}
         asked = canonical(content)  # once, for its hash and for the journal
         key = sha256(b'["chat",%b,"%b"]' % (asked, schema_digest(reply).encode()))
-        dispatch = Dispatch(key, (-self.stage.number, self.shard), own.endpoints or ())
+        dispatch = Dispatch(key, self.priority, own.endpoints or ())
         meter = self.services.meter
         made: list[Answer] = []
 
@@ -200,40 +200,32 @@ class Context:
         safety = self.services.safety
         return safety.famous(text) if safety else ""
 
-    async def draw(self, request: ImageRequest, name: str) -> Drawn:
-        """Draw a picture that passes the checks, and keep it; see `tries.draw`.
+    @property
+    def priority(self) -> tuple[int, int]:
+        """Lower goes first, as `Unit.priority`."""
+        return -self.stage.number, self.shard
 
-        Raises:
-            Reject: no picture passed within `checks.face_tries` seeds.
-        """
-        return await tries.draw(self, request, name)
+    async def draw(self, request: ImageRequest, name: str, description: str = "") -> Drawn:
+        """Draw pictures until one passes the checks, and keep it; see `tries.draw`."""
+        return await tries.draw(self, request, name, description)
 
     async def find(self, where: str, query: str) -> list[Hit]:
-        """Search for pictures: `where` is "retrieval" for the index or "web"."""
-        content = {"where": where, "query": query, "hits": self.config.index.hits}
-
-        def search() -> Answer:
-            found = self.services.search[where].search([query], self.config.index.hits)
-            return {"hits": [asdict(hit) for hit in found[0]]}
-
-        answer = await self.once("search", content, partial(self.off_loop, search))
-        return [Hit(**hit) for hit in answer["hits"]]
-
-    async def fetch(self, where: str, hit: Hit) -> str:
-        """Keep a found picture, as a plain JPEG, and give its SHA-256.
+        """Search for pictures: `where` is "retrieval" for the indexes or "web".
 
         Raises:
-            Reject: it cannot be had, or is not a picture that may be kept.
+            Reject: the place cannot be asked now.
         """
-        content = {"where": where, **asdict(hit)}
+        return await finding.find(self, where, query)
 
-        def load() -> Answer:
-            data = pictures.clean(self.services.search[where].fetch(hit))
-            return {"image": self.services.store.add_image(data)}
+    def candidates(
+        self, where: str, hits: list[Hit], description: str
+    ) -> AsyncIterator[tuple[Hit, Candidate]]:
+        """The hits in the order of their fit with a description; see `finding.candidates`."""
+        return finding.candidates(self, where, hits, description)
 
-        make = partial(self.off_loop, load)
-        answer = await self.once("fetch", content, make, self.is_kept)
-        return str(answer["image"])
+    def twin(self, image: str, others: dict[str, str]) -> str:
+        """What is told of a picture much like this one, or an empty text; see `finding.twin`."""
+        return finding.twin(self, image, others)
 
     async def once(
         self,

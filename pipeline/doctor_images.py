@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from mcu.backends.diffusers.routes import KINDS, facts, parts, resolve
-from mcu.sections import ImageSection, RouteName, RouteSection
+from mcu.image_section import ImageSection, RouteName, RouteSection
 
 _BESIDES = {"qwen-edit": ("torchvision",)}  # packages that a route needs beyond the extra
 _TIMES_CPU = 2  # a CPU computes in float32, twice the bytes that a route's memory is told for

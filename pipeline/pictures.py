@@ -28,7 +28,9 @@ def clean(data: bytes) -> bytes:
     if len(data) > _MOST_BYTES:
         raise Reject("bad_image", f"the picture's file has {len(data)} bytes")
     try:
-        return encode(ImageOps.exif_transpose(_open(data)))
+        image = _open(data)
+        ImageOps.exif_transpose(image, in_place=True)
+        return encode(image)
     except Reject:
         raise
     except UnidentifiedImageError as error:
@@ -65,18 +67,20 @@ def plain(image: Image.Image, most: int) -> Image.Image:
     """
     if 0 in image.size:
         return Image.new("RGB", (1, 1), "white")
+    given = image
     if image.mode.startswith("I"):  # 16 bits of grey, which Pillow would cut off at white
         image = image.convert("I").point(lambda level: level / 257).convert("L")
         image.info.pop("transparency", None)
     if image.mode in ("La", "RGBa"):  # colours times their opacity; Pillow undoes it one way only
         image = image.convert(image.mode.upper())
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        layer = image.convert("RGBA")
+        layer = image if image.mode == "RGBA" else image.convert("RGBA")
         image = Image.new("RGB", layer.size, "white")
-        image.paste(layer, mask=layer.getchannel("A"))
-    picture = image.convert("RGB")
-    if max(picture.size) > most:
-        share = most / max(picture.size)
-        width, height = (max(1, round(side * share)) for side in picture.size)
-        picture = picture.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3)
-    return picture
+        image.paste(layer, mask=layer)
+    if image.mode != "RGB":
+        image = image.convert("RGB")
+    if max(image.size) > most:
+        share = most / max(image.size)
+        width, height = (max(1, round(side * share)) for side in image.size)
+        return image.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3)
+    return image.copy() if image is given else image

@@ -222,12 +222,14 @@ class Picture(Record):
     plan: Plan
     key: str
     image: str
+    route: Route = Field(description="The one that it came by; the plan's, or a later one.")
     source: str
     caption: str = ""
     url: str = ""
     page: str = ""
     licence: str = ""
     author: str = ""
+    time: str = Field("", description="When a web search found it, ISO 8601 in UTC.")
     copy_allowed: bool = True
     seed: int = 0
     candidates: list[Candidate] = []

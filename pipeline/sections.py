@@ -3,46 +3,15 @@
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 
 from mcu.languages import ENGLISH, language_name
+from mcu.section import TRANSPORT, Section
 
 TRANSLATED = ("narrative", "dialogue")  # stages whose text may be in another language
 
 Written = Literal["persona", "commonsense", "narrative", "events", "album", "dialogue", "align"]
-RouteName = Literal[
-    "sdxl",
-    "lightning",
-    "photomaker",
-    "photomaker-v2",
-    "ip-adapter-plus-face",
-    "ip-adapter-faceid",
-    "flux2-klein",
-    "qwen-edit",
-]
-# The routes that can draw each kind of picture, the default first.
-_ROUTES_OF = {
-    "face": ("lightning", "sdxl", "flux2-klein"),
-    "persona": (
-        "photomaker",
-        "photomaker-v2",
-        "ip-adapter-plus-face",
-        "ip-adapter-faceid",
-        "flux2-klein",
-        "qwen-edit",
-    ),
-    "scene": ("sdxl", "lightning", "flux2-klein"),
-}
 Effort = Literal["", "none", "minimal", "low", "medium", "high", "xhigh", "max"]
-
-# Settings that never change a row: they are left out of fingerprints and may differ on resume.
-_TRANSPORT = Field(json_schema_extra={"transport": True})
-
-
-class Section(BaseModel):
-    """A part of the configuration; keys that nobody reads are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class RunSection(Section):
@@ -60,10 +29,10 @@ class RunSection(Section):
     turns: int = Field(10, ge=4, le=40, description="Utterances a session, about.")
     moments: int = Field(2, ge=0, le=6, description="Fewest image moments a session.")
     last_date: date = Field(date(2024, 4, 30), description="No session is dated later.")
-    max_usd: Annotated[float, _TRANSPORT] = Field(
+    max_usd: Annotated[float, TRANSPORT] = Field(
         0, ge=0, description="Dollars that the run may spend in all; 0 sets no cap."
     )
-    max_reject_share: Annotated[float, _TRANSPORT] = Field(
+    max_reject_share: Annotated[float, TRANSPORT] = Field(
         0.5, ge=0, le=1, description="A stage that rejects more stops the run."
     )
 
@@ -99,7 +68,7 @@ class StageChatSection(Section):
     reasoning_effort: Effort | None = None
     language: str | None = Field(None, description="Narrative and dialogue alone.")
     extra: dict[str, Any] | None = None
-    endpoints: Annotated[tuple[str, ...] | None, _TRANSPORT] = None
+    endpoints: Annotated[tuple[str, ...] | None, TRANSPORT] = None
 
 
 class ChatSection(Section):
@@ -107,24 +76,24 @@ class ChatSection(Section):
 
     backend: Literal["scripted", "openai"] = "scripted"
     model: str = "scripted-1"
-    base_url: Annotated[str, _TRANSPORT] = ""
-    api_key: Annotated[SecretStr, _TRANSPORT] = Field(SecretStr(""), exclude=True)
-    endpoints: Annotated[dict[str, EndpointSection], _TRANSPORT] = Field(
+    base_url: Annotated[str, TRANSPORT] = ""
+    api_key: Annotated[SecretStr, TRANSPORT] = Field(SecretStr(""), exclude=True)
+    endpoints: Annotated[dict[str, EndpointSection], TRANSPORT] = Field(
         {}, description="Servers by name, in place of base_url and api_key."
     )
-    mode: Annotated[Literal["live", "batch"], _TRANSPORT] = Field(
+    mode: Annotated[Literal["live", "batch"], TRANSPORT] = Field(
         "live", description="`batch` is half the price, and takes hours."
     )
     service_tier: Annotated[
-        Literal["", "auto", "default", "flex", "priority", "fast"], _TRANSPORT
+        Literal["", "auto", "default", "flex", "priority", "fast"], TRANSPORT
     ] = ""
-    timeout: Annotated[float, _TRANSPORT] = Field(120.0, gt=0, description="Seconds a call.")
-    retries: Annotated[int, _TRANSPORT] = Field(6, ge=0, description="Tries after a passing error.")
-    max_in_flight: Annotated[int, _TRANSPORT] = Field(
+    timeout: Annotated[float, TRANSPORT] = Field(120.0, gt=0, description="Seconds a call.")
+    retries: Annotated[int, TRANSPORT] = Field(6, ge=0, description="Tries after a passing error.")
+    max_in_flight: Annotated[int, TRANSPORT] = Field(
         64, ge=1, le=4096, description="Most calls at once; fewer where the server wants fewer."
     )
-    requests_per_minute: Annotated[float, _TRANSPORT] = Field(0, ge=0)
-    tokens_per_minute: Annotated[float, _TRANSPORT] = Field(0, ge=0)
+    requests_per_minute: Annotated[float, TRANSPORT] = Field(0, ge=0)
+    tokens_per_minute: Annotated[float, TRANSPORT] = Field(0, ge=0)
     repairs: int = Field(2, ge=0, le=5, description="Calls that quote a fault before a reject.")
     max_tokens: int = Field(0, ge=0, description="Reply budget a call; 0 takes the prompt's own.")
     temperature: float | None = Field(None, ge=0, le=2, description="Overrides every prompt's.")
@@ -133,10 +102,8 @@ class ChatSection(Section):
         "en", min_length=2, description="Of narratives and dialogues: a code such as ko, or a name."
     )
     extra: dict[str, Any] = Field({}, description="Put into every request's body as it is.")
-    structured: Annotated[Literal["auto", "json_schema", "json_object", "text"], _TRANSPORT] = (
-        "auto"
-    )
-    keep_replies: Annotated[bool, _TRANSPORT] = True
+    structured: Annotated[Literal["auto", "json_schema", "json_object", "text"], TRANSPORT] = "auto"
+    keep_replies: Annotated[bool, TRANSPORT] = True
     stages: dict[Written, StageChatSection] = Field(
         {}, description="Other settings for one stage, by its name."
     )
@@ -173,78 +140,42 @@ class ChatSection(Section):
         return StageChatSection(**{**common, **given})
 
 
-class RouteSection(Section):
-    """How one kind of picture is drawn; what is empty is the route's own, see `mcu doctor`."""
-
-    route: RouteName
-    base: str = Field("", description="Base model: Hub id, folder or .safetensors file.")
-    weights: str = Field("", description="What the route adds: Hub id/file, folder or file.")
-    steps: int = Field(0, ge=0, le=200)
-    guidance: float | None = Field(None, ge=0, le=30)
-    strength: float | None = Field(
-        None, ge=0, le=1, description="PhotoMaker: steps without the face; IP-Adapter: its scale."
-    )
-
-
-class ImageSection(Section):
-    """The image generator."""
-
-    backend: Literal["avatar", "diffusers"] = "avatar"
-    workers: Annotated[int, _TRANSPORT] = Field(2, ge=1, description="Threads that draw avatars.")
-    face: RouteSection = RouteSection(route="lightning")
-    persona: RouteSection = RouteSection(route="photomaker")
-    scene: RouteSection = RouteSection(route="sdxl")
-    size: int = Field(1024, ge=32, le=2048, multiple_of=8, description="Pixels a side.")
-    negative: str | None = Field(None, description="What no picture shows, where guidance > 1.")
-    precision: Literal["auto", "bf16", "fp16", "fp32"] = "auto"
-    minors: Literal["illustrated", "photorealistic"] = Field(
-        "illustrated", description="How personas under 18 are drawn."
-    )
-    non_commercial: bool = Field(False, description="Allow weights that forbid commercial use.")
-    arcface: str = Field("", description="An ArcFace .onnx file, for the routes that need one.")
-    devices: Annotated[tuple[str, ...], _TRANSPORT] = Field(
-        (), description="Such as cuda:0; empty takes every GPU, or the CPU."
-    )
-    batch: Annotated[int, _TRANSPORT] = Field(
-        0, ge=0, le=256, description="Pictures a call, padded to just so many; 0 finds the most."
-    )
-    offload: Annotated[Literal["auto", "off", "model", "sequential"], _TRANSPORT] = "auto"
-    compile: Annotated[bool, _TRANSPORT] = Field(False, description="torch.compile the UNets.")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _named(cls, values: Any) -> Any:
-        """A route's settings may be given without its name."""
-        if not isinstance(values, dict):
-            return values
-        given = {n: v for n in _ROUTES_OF if isinstance(v := values.get(n), dict)}
-        return values | {n: {"route": _ROUTES_OF[n][0], **v} for n, v in given.items()}
-
-    @model_validator(mode="after")
-    def _fitting(self) -> "ImageSection":
-        for name, routes in _ROUTES_OF.items():
-            if (route := getattr(self, name).route) not in routes:
-                raise ValueError(f"image.{name}.route cannot be {route!r}: {', '.join(routes)}")
-        return self
-
-
 class EncoderSection(Section):
-    """What turns texts into vectors for retrieval."""
+    """What turns texts, and pictures or their captions, into vectors."""
 
-    backend: Literal["caption"] = "caption"
+    backend: Literal["caption", "open_clip"] = "caption"
+    model: str = Field("ViT-L-14-336-quickgelu", description="Any of open_clip's models.")
+    pretrained: str = Field("openai", description="A tag of that model, or a weight file.")
+    precision: Literal["auto", "bf16", "fp16", "fp32"] = "auto"
+    device: Annotated[str, TRANSPORT] = Field("", description="Such as cuda:0; empty chooses.")
+    batch: Annotated[int, TRANSPORT] = Field(0, ge=0, le=4096, description="0 chooses.")
 
 
 class IndexSection(Section):
-    """The picture index for retrieval."""
+    """The picture indexes for retrieval."""
 
-    name: str = Field("starter", description="`starter`, or the path of an index folder.")
+    names: tuple[str, ...] = Field(
+        ("starter",), min_length=1, description="`starter`, names under indexes/, or folders."
+    )
     hits: int = Field(5, ge=1, le=50, description="Candidates kept a slot.")
 
 
 class WebSection(Section):
     """Web image search."""
 
-    backend: Literal["gallery"] = "gallery"
+    backend: Literal["gallery", "openverse", "commons", "bing", "google", "flickr"] = "gallery"
+    base_url: Annotated[str, TRANSPORT] = Field("", description="In place of the service's own.")
+    api_key: Annotated[SecretStr, TRANSPORT] = Field(SecretStr(""), exclude=True)
+    contact: Annotated[str, TRANSPORT] = Field("", description="Your address, told to servers.")
+    licences: Literal["open", "commercial", "any"] = Field(
+        "open", description="`open` may be copied, `commercial` sold too, `any` is kept as a link."
+    )
+    hits: int = Field(5, ge=1, le=50, description="Candidates a query.")
+    rate: Annotated[float, TRANSPORT] = Field(1.0, gt=0, description="Requests a second a host.")
+    timeout: Annotated[float, TRANSPORT] = Field(30.0, gt=0, description="Seconds a picture.")
+    allow_private: Annotated[bool, TRANSPORT] = Field(
+        False, description="Fetch from this machine and its network, too; for trials."
+    )
 
 
 class ChecksSection(Section):
@@ -256,6 +187,12 @@ class ChecksSection(Section):
     identity_bar: float = Field(
         0.44, ge=0, le=2, description="Most distance from a picture's face to the persona's."
     )
+    relevance_bar: float = Field(
+        0.0,
+        ge=-1,
+        le=1,
+        description="Least score of a picture against its description; 0 takes the encoder's.",
+    )
     face_tries: int = Field(4, ge=1, le=20, description="Seeds tried for a picture that passes.")
     best_of: int = Field(1, ge=1, le=20, description="Seeds drawn at once; the likest is taken.")
 
@@ -266,10 +203,10 @@ class ReleaseSection(Section):
     complete_only: bool = Field(False, description="Leave out episodes with an empty image key.")
     images_per_tar: int = Field(50_000, ge=1)
     licence: str = "cc-by-4.0"
-    certificate: Annotated[str, _TRANSPORT] = Field(
+    certificate: Annotated[str, TRANSPORT] = Field(
         "", description="PEM chain that signs drawn pictures (C2PA); empty signs none."
     )
-    key: Annotated[str, _TRANSPORT] = Field("", description="PEM file of its private key.")
+    key: Annotated[str, TRANSPORT] = Field("", description="PEM file of its private key.")
 
     @model_validator(mode="after")
     def _both(self) -> "ReleaseSection":

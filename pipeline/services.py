@@ -1,16 +1,21 @@
 """What one process of a run shares: backends, limits, counters and the worker threads."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from PIL.Image import Image
+
 from mcu.backends import (
     Chat,
+    Encoder,
     FaceCheck,
+    Hit,
     ImageGenerator,
+    ImageRequest,
     Origin,
     PictureSafety,
     Safety,
@@ -23,6 +28,10 @@ from mcu.config import Config
 from mcu.errors import Incomplete, McuError
 from mcu.sections import StageChatSection
 from mcu.store import Store
+
+_LINGER = 0.05  # seconds for which a batch of pictures waits to be full; it takes some itself
+_QUERIES = 64  # in one search of the indexes
+_SEARCHES = 4  # at once; one of the web waits for its server
 
 
 @dataclass
@@ -105,9 +114,14 @@ class Services:
         return build.open_safety(self.config)
 
     @cached_property
+    def encoder(self) -> Encoder:
+        """What compares texts with pictures, or with their captions."""
+        return build.open_encoder(self.config)
+
+    @cached_property
     def search(self) -> Mapping[str, Search]:
-        """Picture searches: "retrieval" over the index, and "web"."""
-        index = build.open_index(self.config.index.name)
+        """Picture searches: "retrieval" over the indexes, and "web"."""
+        index = build.open_indexes(self.config, self.encoder)
         return {"retrieval": index, "web": build.open_web(self.config, index)}
 
     @cached_property
@@ -116,9 +130,21 @@ class Services:
         return build.open_pictures(self.config)
 
     @cached_property
-    def batcher(self) -> Batcher:
+    def drawing(self) -> Batcher[ImageRequest, Image]:
         """Where pictures are asked for."""
-        return Batcher(self.images)
+        images = self.images
+        work = images.generate
+        return Batcher(lambda _, asked: work(asked), images.most, images.lanes, _LINGER)
+
+    @cached_property
+    def finding(self) -> Batcher[str, list[Hit]]:
+        """Where searches are asked for; those of the index go together, those of the web alone."""
+        hits = {"retrieval": self.config.index.hits, "web": self.config.web.hits}
+
+        def work(where: str, queries: Sequence[str]) -> list[list[Hit]]:
+            return self.search[where].search(queries, hits[where])
+
+        return Batcher(work, {"retrieval": _QUERIES, "web": 1}.__getitem__, _SEARCHES, 0.01)
 
     def faces_for(self, origin: Origin) -> FaceCheck | None:
         """The face check for a picture; one of photographs sees nothing in an illustration."""
@@ -136,13 +162,18 @@ class Services:
         reason = error if isinstance(error, McuError) else Incomplete("the run was stopped")
         if self._chat is not None:
             self._chat.stop(reason)
-        if "images" in vars(self):
-            self.batcher.stop(reason)
+        for batcher in self._batchers():
+            batcher.stop(reason)
+
+    def _batchers(self) -> list[Batcher[Any, Any]]:
+        """Those of the backends that are open."""
+        opened = {"images": "drawing", "search": "finding"}
+        return [getattr(self, name) for role, name in opened.items() if role in vars(self)]
 
     async def close(self) -> None:
         """Give connections and threads back."""
         if self._chat is not None:
             await self._chat.close()
-        if "batcher" in vars(self):
-            await asyncio.to_thread(self.batcher.close)
+        for batcher in self._batchers():
+            await asyncio.to_thread(batcher.close)
         self.pool.shutdown(cancel_futures=True)

@@ -91,6 +91,8 @@ def text(row: dict[str, Any]) -> str:
     """One row as text."""
     if "turns" in row:
         return _session(row)
+    if "slot" in row and "plan" in row:
+        return _slot(row)
     lines = []
     for key, value in row.items():
         if value in ("", [], {}, None):
@@ -124,4 +126,26 @@ def _session(row: dict[str, Any]) -> str:
         if image := turn["image"]:
             where = f"device picture {image['album']}" if image["album"] else image["source"]
             lines.append(f"      [{where}: {image['description']}]")
+    return "\n".join(map(plain, lines))
+
+
+def _slot(row: dict[str, Any]) -> str:
+    """A slot and how its picture was found: the plan, every candidate, the choice, the reasons."""
+    shown = ", ".join(f"session {p['session']} turn {p['turn']}" for p in row["places"])
+    lines = [
+        f"{row['slot']}, shown in {shown or 'no session'}   ({row['id']}, of {row['parent']})",
+        f"  description: {row['description']}",
+        f"  plan: {row['plan']['route']}: {row['plan']['prompt']}",
+    ]
+    for number, one in enumerate(row["candidates"], 1):
+        what = one["file"] or (f"seed {one['seed']}" if one["seed"] else "")
+        scores = [f"score {one['score']:.2f}", *(f"{k} {v:g}" for k, v in one["checks"].items())]
+        verdict = "taken" if one["image"] == row["image"] else one["reason"] or "not looked at"
+        lines.append(f"  {number}. {one['source']} {what} ({', '.join(scores)}): {verdict}")
+    lines.append(f"  picture: {row['image']}, {row['caption'] or row['source']}")
+    for key in ("licence", "author", "page", "url"):
+        if row[key]:
+            lines.append(f"  {key}: {row[key]}")
+    if marked := row.get("marks"):
+        lines.append("  marks: " + ", ".join(f"{key} {value}" for key, value in marked.items()))
     return "\n".join(map(plain, lines))

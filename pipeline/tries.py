@@ -10,6 +10,7 @@ from PIL import Image
 from mcu import marks
 from mcu.backends import ImageRequest
 from mcu.errors import Reject
+from mcu.finding import fault_of, looked_at
 from mcu.ids import seed_of, sha256
 from mcu.journal import Answer
 from mcu.records import Candidate
@@ -24,45 +25,47 @@ _ROW = 4  # decimals of a distance in a record
 
 @dataclass(frozen=True)
 class Drawn:
-    """A picture that was kept, and how it came to be.
+    """The tries at a picture.
 
     Attributes:
-        image: SHA-256 of the JPEG.
-        tried: every seed with what was found in it, the one taken among them.
-        scores: what the checks found in the one taken.
+        tried: every seed with what was found in it.
+        best: the one to take; None when none passed.
     """
 
-    image: str
-    seed: int
     tried: list[Candidate]
-    scores: dict[str, float]
+    best: Candidate | None
+
+    @property
+    def why(self) -> str:
+        """Why none passed."""
+        return (
+            f"no acceptable picture in {len(self.tried)} tries; the last: {self.tried[-1].reason}"
+        )
 
 
-async def draw(ctx: "Context", request: ImageRequest, name: str) -> Drawn:
+async def draw(ctx: "Context", request: ImageRequest, name: str, description: str) -> Drawn:
     """Draw up to `checks.face_tries` seeds, `checks.best_of` at once, until one passes.
 
-    Of several that pass, the one likest to the persona's face is taken. The seed comes from the
-    run's seed, the record and the name, so that a picture does not depend on its batch, its order
-    or a resume.
-
-    Raises:
-        Reject: none passed.
+    Of several that pass, the one likest to the persona's face is taken, or the one that fits the
+    description best. The seed comes from the run's seed, the record and the name, so that a
+    picture does not depend on its batch, its order or a resume.
     """
     checks = ctx.config.checks
     tried: list[Candidate] = []
     while len(tried) < checks.face_tries:
         numbers = range(len(tried), min(len(tried) + checks.best_of, checks.face_tries))
-        found = await ctx.all_of(_try(ctx, request, name, number) for number in numbers)
+        found = await ctx.all_of(
+            _try(ctx, request, name, description, number) for number in numbers
+        )
         tried += found
         if passed := [one for one in found if not one.reason]:
-            best = max(passed, key=lambda one: one.score)
-            return Drawn(best.image, best.seed, tried, best.checks)
-    raise Reject(
-        "bad_image", f"no acceptable picture in {len(tried)} tries; the last: {tried[-1].reason}"
-    )
+            return Drawn(tried, max(passed, key=lambda one: one.score))
+    return Drawn(tried, None)
 
 
-async def _try(ctx: "Context", request: ImageRequest, name: str, number: int) -> Candidate:
+async def _try(
+    ctx: "Context", request: ImageRequest, name: str, description: str, number: int
+) -> Candidate:
     """One seed, drawn and looked at once; the bar is applied anew whenever the row is made."""
     checks = ctx.config.checks
     seeded = replace(request, seed=seed_of(ctx.config.run.seed, ctx.record.id, name, number))
@@ -72,16 +75,21 @@ async def _try(ctx: "Context", request: ImageRequest, name: str, number: int) ->
         "others": [sha256(face) for face in request.others],
         "image": ctx.config.rows("image"),
         "checks": [checks.faces, checks.pictures],
+        "description": description,
+        "encoder": ctx.config.rows("encoder"),
     }
-    found = await ctx.once("image", content, partial(_make, ctx, seeded), ctx.is_kept)
-    distance = found["distance"]
-    scores: dict[str, Any] = {"faces": found["faces"], "distance": distance}
+    make = partial(_make, ctx, seeded, description)
+    found = await ctx.once("image", content, make, ctx.is_kept)
+    ctx.hashes[found["image"]] = found["phash"]
+    distance, relevance = found["distance"], found["relevance"]
+    scores: dict[str, Any] = {"faces": found["faces"], "distance": distance, "relevance": relevance}
+    score = relevance if distance is None else round(1 - distance, _ROW)
     return Candidate(
         source=request.kind,
         seed=seeded.seed,
         image=found["image"],
-        score=1.0 if distance is None else round(1 - distance, _ROW),
-        reason=_fault(found, checks),
+        score=1.0 if score is None else score,
+        reason=_fault(found, checks) or fault_of(ctx, relevance),
         checks={key: value for key, value in scores.items() if value is not None},
     )
 
@@ -99,16 +107,20 @@ def _fault(found: Answer, checks: ChecksSection) -> str:
     return ""
 
 
-async def _make(ctx: "Context", request: ImageRequest) -> Answer:
-    nothing = {"image": "", "failed": "", "faces": None, "distance": None, "compared": False}
+async def _make(ctx: "Context", request: ImageRequest, description: str) -> Answer:
+    nothing = {"image": "", "failed": "", "faces": None, "compared": False}
+    nothing |= {"distance": None, "relevance": None, "phash": None}
     try:
-        image = await ctx.services.batcher.draw(request, (-ctx.stage.number, ctx.shard))
+        image = await ctx.services.drawing.ask(request.kind, request, ctx.priority)
     except Reject as loss:
         return {**nothing, "failed": str(loss)}
-    return {**nothing, **await ctx.off_loop(_examine, ctx.services, request, image)}
+    seen = await ctx.off_loop(_examine, ctx.services, request, image, description)
+    return {**nothing, **seen}
 
 
-def _examine(services: Services, request: ImageRequest, image: Image.Image) -> Answer:
+def _examine(
+    services: Services, request: ImageRequest, image: Image.Image, description: str
+) -> Answer:
     """What the checks find in a picture, which is kept unless it can never pass."""
     if services.pictures and (reason := services.pictures.unsafe(image)):
         return {"failed": f"unsafe: {reason}"}
@@ -123,5 +135,7 @@ def _examine(services: Services, request: ImageRequest, image: Image.Image) -> A
         distance = check.distance(image, Image.open(io.BytesIO(request.faces[0])))
         found["compared"] = True
         found["distance"] = None if distance is None else round(distance, _ROW)
+    if request.kind != "face":
+        found |= looked_at(services, image, description)
     found["image"] = services.store.add_image(marks.sealed(image, origin))
     return found

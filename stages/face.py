@@ -5,9 +5,8 @@ from mcu.context import Context
 from mcu.contract import stage
 from mcu.errors import Gone, Reject
 from mcu.ids import uuid4_of
-from mcu.records import RELATIONS, Commonsense, Face, Persona
+from mcu.records import RELATIONS, Candidate, Commonsense, Face, Persona
 from mcu.stages.looks import check_look, describe, draw_look
-from mcu.tries import Drawn
 
 
 @stage(2, takes=Persona, makes=Face, uses=("image", "checks"), version=2)
@@ -33,29 +32,31 @@ def face_of(ctx: Context) -> Face:
 
 
 async def _portrait(persona: Persona, relation: str, ctx: Context) -> Face:
-    try:
-        look, description, drawn = await _drawn(persona, f"face {relation}", ctx)
-    except Reject:
-        # No seed gave one face; another look may, for its clothes or its background were at fault.
-        look, description, drawn = await _drawn(persona, f"face {relation} again", ctx)
-    return Face(
-        parent=persona.id,
-        relation=relation,
-        name=persona.name,
-        description=description,
-        look=look,
-        key=uuid4_of("face", persona.id, relation),
-        image=drawn.image,
-        seed=drawn.seed,
-        candidates=drawn.tried,
-    )
+    tried: list[Candidate] = []
+    # Where no seed gave one face, another look may: its clothes or its background were at fault.
+    for name in (f"face {relation}", f"face {relation} again"):
+        look, description = _look(persona, name, ctx)
+        request = ImageRequest(kind="face", prompt=description, look=look, seed=0)
+        drawn = await ctx.draw(request, name)
+        tried += drawn.tried
+        if drawn.best:
+            return Face(
+                parent=persona.id,
+                relation=relation,
+                name=persona.name,
+                description=description,
+                look=look,
+                key=uuid4_of("face", persona.id, relation),
+                image=drawn.best.image,
+                seed=drawn.best.seed,
+                candidates=tried,
+            )
+    raise Reject("bad_image", drawn.why)
 
 
-async def _drawn(persona: Persona, name: str, ctx: Context) -> tuple[dict[str, str], str, Drawn]:
+def _look(persona: Persona, name: str, ctx: Context) -> tuple[dict[str, str], str]:
     person = (persona.age, persona.gender, persona.birthplace)
     look = draw_look(*person, ctx.rng(name))
     if wrong := check_look(look, *person):
         raise Reject("bad_look", f"the attributes do not agree: {wrong[0]}")
-    description = describe(look, *person)
-    request = ImageRequest(kind="face", prompt=description, look=look, seed=0)
-    return look, description, await ctx.draw(request, name)
+    return look, describe(look, *person)

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from mcu.backends import ImageRequest, Origin
+from mcu.backends import ImageRequest
 from mcu.batching import Batcher
 from mcu.errors import BackendError, Incomplete, Reject
 
 USUAL = (-2, 0)
+Pictures = Batcher[ImageRequest, Image.Image]
 
 
 class Easel:
@@ -29,7 +30,7 @@ class Easel:
     def most(self, kind: str) -> int:
         return self._most
 
-    def generate(self, requests: Sequence[ImageRequest]) -> list[Image.Image | Reject]:
+    def draw(self, kind: str, requests: Sequence[ImageRequest]) -> list[Image.Image | Reject]:
         with self._lock:
             self.batches.append([request.prompt for request in requests])
             self._now += 1
@@ -46,9 +47,6 @@ class Easel:
             for request in requests
         ]
 
-    def origin(self, request: ImageRequest) -> Origin:
-        return Origin("easel", request.seed, "algorithmicMedia")
-
 
 def asked(prompt: str, seed: int = 0, kind: Any = "t2i") -> ImageRequest:
     return ImageRequest(kind, prompt, seed)
@@ -56,7 +54,7 @@ def asked(prompt: str, seed: int = 0, kind: Any = "t2i") -> ImageRequest:
 
 def outcomes(easel: Easel, work: Any) -> Any:
     async def run() -> Any:
-        batcher = Batcher(easel)
+        batcher: Pictures = Batcher(easel.draw, easel.most, easel.lanes, 0.05)
         try:
             found: Coroutine[Any, Any, Any] = work(batcher)
             return await found
@@ -67,8 +65,8 @@ def outcomes(easel: Easel, work: Any) -> Any:
 
 
 def all_drawn(easel: Easel, requests: Sequence[tuple[ImageRequest, tuple[int, int]]]) -> Any:
-    async def work(batcher: Batcher) -> Any:
-        drawn = (batcher.draw(request, priority) for request, priority in requests)
+    async def work(batcher: Pictures) -> Any:
+        drawn = (batcher.ask(one.kind, one, priority) for one, priority in requests)
         return await asyncio.gather(*drawn, return_exceptions=True)
 
     return outcomes(easel, work)
@@ -123,8 +121,8 @@ def test_a_failure_is_told_to_its_batch_and_the_next_goes_on() -> None:
 def test_who_gave_up_is_not_drawn_for() -> None:
     easel = Easel(most=1, seconds=0.1)
 
-    async def work(batcher: Batcher) -> None:
-        tasks = [asyncio.ensure_future(batcher.draw(asked(f"{n}"), USUAL)) for n in range(3)]
+    async def work(batcher: Pictures) -> None:
+        tasks = [asyncio.ensure_future(batcher.ask("t2i", asked(f"{n}"), USUAL)) for n in range(3)]
         await asyncio.sleep(0.02)
         tasks[1].cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -136,13 +134,13 @@ def test_who_gave_up_is_not_drawn_for() -> None:
 def test_after_a_stop_what_is_drawn_is_finished_and_nothing_begun() -> None:
     easel = Easel(most=2, seconds=0.1)
 
-    async def work(batcher: Batcher) -> Any:
-        tasks = [asyncio.ensure_future(batcher.draw(asked(f"{n}"), USUAL)) for n in range(4)]
+    async def work(batcher: Pictures) -> Any:
+        tasks = [asyncio.ensure_future(batcher.ask("t2i", asked(f"{n}"), USUAL)) for n in range(4)]
         await asyncio.sleep(0.02)
         batcher.stop(Incomplete("enough"))
         found = await asyncio.gather(*tasks, return_exceptions=True)
         with pytest.raises(Incomplete):
-            await batcher.draw(asked("late"), USUAL)
+            await batcher.ask("t2i", asked("late"), USUAL)
         return found
 
     found = outcomes(easel, work)

@@ -194,6 +194,7 @@ def family(run: Run, name: str) -> dict[type[Record], Record]:
         plan=Plan(route="p-t2i", prompt="a man img"),
         key="k",
         image=taken,
+        route="p-t2i",
         source="p-t2i",
         candidates=[
             Candidate(source="p-t2i", image=other, reason="not like enough"),

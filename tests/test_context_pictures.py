@@ -10,10 +10,12 @@ from worlds import RECORD, World
 
 from mcu.backends import Hit, ImageRequest, Search
 from mcu.backends.avatar import Avatar
-from mcu.backends.build import open_index
 from mcu.context import Context
 from mcu.errors import Reject
+from mcu.finding import fetch
 from mcu.ids import seed_of
+from mcu.indexes.encoders import CaptionEncoder
+from mcu.indexes.search import open_starter
 from mcu.marks import sealed
 from mcu.records import Narrative
 from mcu.store import Store
@@ -49,7 +51,8 @@ def test_a_picture_depends_on_record_name_and_seed_alone(world: World, tmp_path:
         world.root.mkdir(exist_ok=True)
         world.set(run={"seed": seed})
         drawn: Drawn = world(lambda ctx: ctx.draw(FACE, name), Narrative(parent="p", text=text))
-        return drawn.image
+        assert drawn.best
+        return drawn.best.image
 
     usual = picture(0, "one", "a", "1")
     assert picture(0, "one", "a", "2") == usual
@@ -65,10 +68,10 @@ def test_a_picture_is_kept_and_drawn_once(world: World) -> None:
     assert world.images.requests[0].seed == seed_of(0, RECORD.id, "a", 0)
 
     async def read(ctx: Context) -> bytes:
-        return ctx.picture(first.image)
+        return ctx.picture(first.best.image)
 
     assert Image.open(io.BytesIO(world(read))).size == (512, 512)
-    Store(world.root).image_path(first.image).unlink()
+    Store(world.root).image_path(first.best.image).unlink()
     assert world(lambda ctx: ctx.draw(FACE, "a")) == first
     assert len(world.images.requests) == 2, "one that was deleted is drawn again"
 
@@ -79,11 +82,11 @@ def test_pictures_that_are_not_accepted_are_tries(world: World) -> None:
     assert len({request.seed for request in world.images.requests}) == 3
     wanted = Avatar().generate(world.images.requests[2:])[0]
     assert isinstance(wanted, Image.Image)
-    kept = Store(world.root).image(found.image)
+    kept = Store(world.root).image(found.best.image)
     assert kept == sealed(wanted, Avatar().origin(world.images.requests[2]))
     assert [one.reason for one in found.tried] == [*["no face instead of one"] * 2, ""]
     assert [bool(one.image) for one in found.tried] == [False, False, True]
-    assert found.seed == found.tried[2].seed and found.scores == {"faces": 1}
+    assert found.best == found.tried[2] and found.best.checks == {"faces": 1}
     assert world(lambda ctx: ctx.draw(FACE, "a")) == found
     assert len(world.images.requests) == 3, "the tries are journalled, too"
 
@@ -91,16 +94,15 @@ def test_pictures_that_are_not_accepted_are_tries(world: World) -> None:
 def test_no_acceptable_picture(world: World) -> None:
     world.images = Recorder(blank=100)
     world.set(checks={"face_tries": 3})
-    with pytest.raises(Reject, match="no acceptable picture in 3 tries") as caught:
-        world(lambda ctx: ctx.draw(FACE, "a"))
-    assert caught.value.code == "bad_image"
+    drawn = world(lambda ctx: ctx.draw(FACE, "a"))
+    assert drawn.best is None and "no acceptable picture in 3 tries" in drawn.why
     assert len(world.images.requests) == 3
 
 
 def test_faces_are_not_counted_where_the_check_is_off(world: World) -> None:
     world.images = Recorder(blank=100)
     world.set(checks={"faces": "off"})
-    assert world(lambda ctx: ctx.draw(FACE, "a"))
+    assert world(lambda ctx: ctx.draw(FACE, "a")).best
 
 
 class Listening:
@@ -108,7 +110,7 @@ class Listening:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
-        self._search: Search = open_index("starter")
+        self._search: Search = open_starter(CaptionEncoder())
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
         self.asked += queries
@@ -128,7 +130,7 @@ def test_what_was_found_is_not_searched_again(world: World, listening: Listening
     async def work(ctx: Context) -> tuple[list[Hit], str]:
         ctx.services.search = {"retrieval": listening, "web": listening}
         hits = await ctx.find("retrieval", "a guitar")
-        return hits, await ctx.fetch("retrieval", hits[0])
+        return hits, await fetch(ctx, "retrieval", hits[0])
 
     hits, image = world(work)
     assert len(hits) == 5 and "guitar" in hits[0].caption
@@ -149,4 +151,4 @@ def test_what_was_found_is_not_searched_again(world: World, listening: Listening
 def test_a_picture_that_cannot_be_had(world: World) -> None:
     hit = Hit(file="nosuch.jpg", caption="", source="starter")
     with pytest.raises(Reject):
-        world(lambda ctx: ctx.fetch("retrieval", hit))
+        world(lambda ctx: fetch(ctx, "retrieval", hit))

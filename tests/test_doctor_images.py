@@ -11,7 +11,7 @@ import pytest
 
 from mcu.doctor import examine, report
 from mcu.doctor_images import where
-from mcu.sections import RouteName
+from mcu.image_section import RouteName
 
 BASE = "stabilityai/stable-diffusion-xl-base-1.0"
 EXTRA = ("torch", "diffusers", "transformers", "accelerate", "peft")

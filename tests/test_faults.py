@@ -140,7 +140,8 @@ def rows(root: Path, task: str) -> list[dict[str, Any]]:
 
 
 def rejects(root: Path, task: str) -> list[dict[str, Any]]:
-    return lines(root / STAGE[task].folder / "00000.rejects.jsonl")
+    files = sorted((root / STAGE[task].folder).glob("*.rejects.jsonl"))
+    return [row for path in files for row in lines(path)]
 
 
 @pytest.mark.parametrize("bad", TABLE, ids=lambda bad: f"{bad.task}: {bad.name}")

@@ -39,7 +39,7 @@ def test_every_stage_has_its_own_and_it_is_stable() -> None:
         ("chat", "temperature", 0.5, ALL),
         ("checks", "face_tries", 5, ALL),
         ("index", "hits", 6, {8}),
-        ("index", "name", "elsewhere", {8}),
+        ("index", "names", ["elsewhere"], {8}),
     ],
 )
 def test_settings_that_change_rows(section: str, key: str, value: Any, stages: set[int]) -> None:

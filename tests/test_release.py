@@ -1,17 +1,23 @@
 """The release as its users see it: loaded with `datasets`, read by the rules of the real Stark."""
 
+import io
 import json
 import tarfile
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 import mcu
 from helpers import rejects, tree
 from mcu import release as release_module
-from mcu.errors import Incomplete
+from mcu.backends import ImageRequest, build
+from mcu.backends.avatar import Avatar
+from mcu.errors import Incomplete, Reject
+from mcu.phash import phash
 from mcu.records import ASSISTANT, Face, Picture, Session
 from mcu.run import Run
 
@@ -199,25 +205,32 @@ def test_faces_are_one_per_persona_or_one_per_episode(run: Run, tmp_path: Path) 
 
 def index_of_starter(folder: Path, **changes: Any) -> str:
     """A folder with an index over the starter set, whose rows are changed and files left out."""
-    import faiss
-
     from mcu.indexes import STARTER
     from mcu.indexes.encoders import CaptionEncoder
     from mcu.indexes.search import open_starter
 
     folder.mkdir()
-    index = open_starter(CaptionEncoder(), folder / "cache")
-    faiss.write_index(index._index, str(folder / "index.faiss"))
+    open_starter(CaptionEncoder(), folder / "cache")
+    next((folder / "cache").glob("*/index.faiss")).rename(folder / "index.faiss")
     lines = (STARTER / "pictures.jsonl").read_text(encoding="utf-8").splitlines()
     changed = [json.dumps({**json.loads(line), **changes}) for line in lines]
     (folder / "rows.jsonl").write_text("\n".join(changed), encoding="utf-8")
     return str(folder)
 
 
-def test_lost_picture_leaves_an_empty_key(tmp_path: Path) -> None:
-    """The index's files are gone: retrieval slots are rejects, their episodes keep their text."""
-    index = {"name": index_of_starter(tmp_path / "index")}
-    run = mcu.make_run(tmp_path / "r", run={"episodes": 5}, index=index)
+class Faceless(Avatar):
+    """Cannot draw anybody in particular, so that pictures of the persona are lost."""
+
+    def generate(self, requests: Sequence[ImageRequest]) -> list[Image.Image | Reject]:
+        if requests[0].kind == "p-t2i":
+            return [Reject("no_face", "it draws nobody") for _ in requests]
+        return super().generate(requests)
+
+
+def test_lost_picture_leaves_an_empty_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slots that show the persona are rejects, their episodes keep their text."""
+    monkeypatch.setattr(build, "open_images", lambda config: Faceless())
+    run = mcu.make_run(tmp_path / "r", run={"episodes": 5})
     run.execute()
     lost = [row for row in rejects(run.root) if row["stage"] == "align"]
     assert {row["code"] for row in lost} == {"no_picture"}
@@ -235,11 +248,11 @@ def test_lost_picture_leaves_an_empty_key(tmp_path: Path) -> None:
     assert any(text and key for key, text in shown)
 
 
-def test_complete_only_leaves_such_episodes_out(tmp_path: Path) -> None:
-    index = {"name": index_of_starter(tmp_path / "index")}
-    run = mcu.make_run(
-        tmp_path / "r", run={"episodes": 5}, index=index, release={"complete_only": True}
-    )
+def test_complete_only_leaves_such_episodes_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build, "open_images", lambda config: Faceless())
+    run = mcu.make_run(tmp_path / "r", run={"episodes": 5}, release={"complete_only": True})
     for _ in range(2):
         with pytest.raises(Incomplete, match="no episode survived"):
             run.execute()
@@ -255,8 +268,10 @@ def test_pictures_that_may_not_be_copied_are_links(tmp_path: Path) -> None:
         "copy": False,
         "url": "https://pictures.invalid/1.jpg",
         "licence": "all rights reserved",
+        "page": "https://pictures.invalid/page",
+        "author": "Ana Lima",
     }
-    index = {"name": index_of_starter(folder, **where)}
+    index = {"names": [index_of_starter(folder, **where)]}
     (folder / "meta.json").write_text(json.dumps({"root": str(STARTER)}))
     run = mcu.make_run(tmp_path / "r", run={"episodes": 5}, index=index)
     run.execute()
@@ -264,7 +279,12 @@ def test_pictures_that_may_not_be_copied_are_links(tmp_path: Path) -> None:
     assert links.num_rows > 0
     assert set(links.features) >= {"__key__", "json"}
     assert "jpg" not in links.features
-    assert links[0]["json"]["image_url"] == where["url"]
+    for row in links["json"]:
+        told = {name: row[f"image_{name}"] for name in ("url", "licence", "page", "author")}
+        assert told == {name: where[name] for name in told}
+        kept = Image.open(io.BytesIO(run.store.image(row["image_sha256"])))
+        assert kept.size == (int(row["image_width"]), int(row["image_height"]))
+        assert phash(kept) == (int(row["image_phash"], 16) if row["image_phash"] else None)
     keys = [k for row in rows(run) for k in json.loads(row["session1:images_key"]) if k]
     linked = {k.removeprefix("url:") for k in keys if k.startswith("url:")}
     assert linked

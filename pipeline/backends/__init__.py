@@ -198,25 +198,52 @@ class Safety(Protocol):
 
 
 class Encoder(Protocol):
-    """Text (and pictures, or their captions) to unit vectors."""
+    """Texts, and pictures or their captions, to unit vectors; called in worker threads.
+
+    Attributes:
+        name: tells encoders apart whose vectors cannot be compared.
+        width: of a vector.
+        sees: whether it reads pictures; one that does not knows them by their captions alone.
+        bar: least cosine of a picture that shows what a description says, see `mcu calibrate`.
+    """
+
+    name: str
+    width: int
+    sees: bool
+    bar: float
 
     def encode(self, texts: Sequence[str]) -> Any:
         """float32 array of shape [len(texts), width], rows of length 1."""
         ...
 
+    def pictures(self, images: Sequence[Image]) -> Any:
+        """float32 array of shape [len(images), width], rows of length 1; only where it `sees`."""
+        ...
+
 
 @dataclass(frozen=True)
 class Hit:
-    """One picture found, by an index or by a web search."""
+    """One picture found, by an index or by a web search.
+
+    Attributes:
+        file: its name in an index, or its address on the web.
+        score: how well its place liked it for the query; comparable within one search alone.
+        about: what else is told of it, such as its subject and keywords.
+        url: where the picture itself is; page: the page that shows it.
+        time: when it was found, ISO 8601 in UTC; of web searches alone.
+        copy: whether its bytes may be published, not only its address.
+    """
 
     file: str
     caption: str
     source: str
     score: float = 0.0
+    about: str = ""
     url: str = ""
     page: str = ""
     licence: str = ""
     author: str = ""
+    time: str = ""
     copy: bool = True
 
 
@@ -224,9 +251,17 @@ class Search(Protocol):
     """Finds pictures for texts; called in a worker thread, with whole batches."""
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
-        """At most k hits a query, best first."""
+        """At most k hits a query, best first.
+
+        Raises:
+            Reject: it cannot be asked now, though that may pass; an empty list is an answer.
+        """
         ...
 
     def fetch(self, hit: Hit) -> bytes:
-        """The picture's bytes as they were found."""
+        """The picture's bytes as they were found.
+
+        Raises:
+            Reject: they cannot be had, or may not be.
+        """
         ...

@@ -3,15 +3,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from mcu.backends import Chat, FaceCheck, ImageGenerator, PictureSafety, Safety, Search
+from mcu.backends import Chat, Encoder, FaceCheck, ImageGenerator, PictureSafety, Safety, Search
 from mcu.budget import Budget
 from mcu.config import Config
 from mcu.errors import BackendError
-
-if TYPE_CHECKING:
-    from mcu.indexes.search import FaissIndex
 
 
 def open_chat(config: Config, budget: Budget, journal: Path) -> Chat:
@@ -33,13 +29,35 @@ def open_chat(config: Config, budget: Budget, journal: Path) -> Chat:
     return BatchChat(config, budget, journal)
 
 
-def open_index(name: str) -> "FaissIndex":
-    """The picture index `starter`, or one in a folder."""
-    from mcu.indexes.encoders import CaptionEncoder
-    from mcu.indexes.search import open_index, open_starter
+def open_encoder(config: Config) -> Encoder:
+    """What compares texts with pictures, or with their captions.
 
-    encoder = CaptionEncoder()
-    return open_starter(encoder) if name == "starter" else open_index(Path(name), encoder)
+    Raises:
+        BackendError: its packages are not installed, or there are no such weights.
+    """
+    if config.encoder.backend == "caption":
+        from mcu.indexes.encoders import CaptionEncoder
+
+        return CaptionEncoder()
+    with _extra("retrieval", "torch", "open_clip"):
+        from mcu.indexes.open_clip import OpenClipEncoder
+    return OpenClipEncoder(config.encoder)
+
+
+def open_indexes(config: Config, encoder: Encoder) -> Search:
+    """The picture indexes of a configuration as one search.
+
+    Raises:
+        ConfigError: there is no such index, or it was built with another encoder.
+    """
+    from mcu.indexes.search import open_indexes
+
+    def get(url: str) -> bytes:
+        from mcu.backends.web.fetch import fetch_url
+
+        return fetch_url(url, config.web)
+
+    return open_indexes(config.index.names, encoder, get)
 
 
 def open_images(config: Config) -> ImageGenerator:
@@ -106,11 +124,19 @@ def open_safety(config: Config) -> Safety | None:
     return WordLists()
 
 
-def open_web(config: Config, index: "FaissIndex") -> Search:
-    """The web search of a configuration; the gallery shares an index that is the starter set."""
-    from mcu.backends.gallery import Gallery
+def open_web(config: Config, index: Search) -> Search:
+    """The web search of a configuration; the gallery shares an index that is the starter set.
 
-    return Gallery(index if config.index.name == "starter" else None)
+    Raises:
+        ConfigError: a setting is missing that the service wants.
+    """
+    if config.web.backend == "gallery":
+        from mcu.backends.gallery import Gallery
+
+        return Gallery(index if config.index.names == ("starter",) else None)  # type: ignore[arg-type]
+    from mcu.backends.web import open_web as open_service
+
+    return open_service(config.web)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from mcu.errors import Incomplete, McuError
 from mcu.cli import runs as runs
 from mcu.cli import cancel as cancel
 from mcu.cli import look as look
+from mcu.cli import index as index
 from mcu.cli import estimate as estimate
 from mcu.cli import calibrate as calibrate
 from mcu.cli import simulate as simulate

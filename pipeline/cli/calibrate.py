@@ -9,7 +9,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mcu.cli.terminal import OUTPUTS, Json, Outputs, app, put, put_json, say
+from mcu.cli.terminal import (
+    OUTPUTS,
+    ConfigFile,
+    Json,
+    Outputs,
+    Profile,
+    Setting,
+    app,
+    put,
+    put_json,
+    say,
+    settle,
+)
 from mcu.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -62,6 +74,55 @@ def faces(
         say(f"set checks.identity_bar = {facts['bar']:g} in {write}; checks.faces = 'dlib' uses it")
 
 
+@calibrate_app.command()
+def relevance(
+    file: Annotated[
+        Path,
+        typer.Argument(help="JSONL: description, good (true or false), file or caption."),
+    ],
+    folder: Annotated[
+        Path | None, typer.Option("--folder", help="Of the files; that of FILE by default.")
+    ] = None,
+    refusing: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Take the highest bar that refuses at most this share of right pictures.",
+        ),
+    ] = None,
+    write: Annotated[
+        Path | None, typer.Option("--write", metavar="FILE", help="Set the bar in a mcu.toml.")
+    ] = None,
+    config: ConfigFile = None,
+    profile: Profile = "auto",
+    set_: Setting = None,
+    as_json: Json = False,
+) -> None:
+    """Find checks.relevance_bar: how well a found picture must fit its description.
+
+    The encoder is that of the configuration; each has a bar of its own.
+    """
+    from mcu.backends.build import open_encoder
+    from mcu.calibrate_relevance import lines, measure, read, report
+    from mcu.toml_edit import set_number
+
+    rows = read(file)
+    encoder = open_encoder(settle(profile, config, set_))
+    with _progress("descriptions") as seen:
+        pairs = measure(rows, folder or file.parent, encoder, seen)
+    facts = {"encoder": encoder.name, **report(pairs, refusing)}
+    if as_json:
+        put_json(facts)
+    else:
+        put("\n".join([f"encoder {encoder.name}", *lines(facts)]))
+    if min(facts[kind]["pairs"] for kind in ("right", "wrong")) < _FEW:
+        say(f"fewer than {_FEW} pairs of a kind: the bar is rough")
+    if write:
+        set_number(write, "checks", "relevance_bar", facts["bar"])
+        say(f"set checks.relevance_bar = {facts['bar']:g} in {write}")
+
+
 def _pairs(folder: Path | None, run: Path, limit: int) -> "Pairs":
     from mcu.backends.dlib import DlibFaces
     from mcu.calibrate import of_folder, of_run
@@ -97,14 +158,14 @@ def _lines(facts: dict[str, Any]) -> list[str]:
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[int, int], None]]:
-    """Shows how many pictures were looked at: a bar in a terminal, plain lines elsewhere."""
+def _progress(what: str = "pictures") -> Iterator[Callable[[int, int], None]]:
+    """Shows how many things were looked at: a bar in a terminal, plain lines elsewhere."""
     from rich.console import Console
     from rich.progress import Progress
 
     terminal = sys.stderr.isatty()
     bar = Progress(console=Console(stderr=True), transient=True)
-    task = bar.add_task("pictures", start=False)
+    task = bar.add_task(what, start=False)
     began = told = time.monotonic()
 
     def seen(done: int, total: int) -> None:
@@ -118,7 +179,7 @@ def _progress() -> Iterator[Callable[[int, int], None]]:
             bar.update(task, completed=done, total=total)
         elif now - told >= _LINE_EVERY:
             told = now
-            say(f"{done:,} of {total:,} pictures")
+            say(f"{done:,} of {total:,} {what}")
 
     try:
         yield seen

@@ -1,4 +1,4 @@
-"""Looking: at the records of a run, at picture indexes, at this machine."""
+"""Looking: at the records of a run, and at this machine."""
 
 import os
 from pathlib import Path
@@ -8,9 +8,6 @@ import typer
 
 from mcu.cli.terminal import OUTPUTS, Json, Outputs, app, put, put_json, say
 from mcu.errors import ConfigError
-
-index_app = typer.Typer(no_args_is_help=True, help="Picture indexes for retrieval.")
-app.add_typer(index_app, name="index")
 
 
 @app.command()
@@ -50,39 +47,6 @@ def show(
         say("nothing to show")
     for row in found:
         put(text(row) + "\n")
-
-
-@index_app.command(name="list")
-def index_list(as_json: Json = False) -> None:
-    """List the indexes that can be searched."""
-    from mcu.indexes import catalogue
-
-    facts = catalogue()
-    if as_json:
-        put_json(facts)
-        return
-    for fact in facts:
-        put(f"{fact['name']:<12} {fact['pictures']:>8} pictures  {fact['about']}")
-
-
-@index_app.command(name="search")
-def index_search(
-    query: Annotated[str, typer.Argument(help="What the picture shows.")],
-    name: Annotated[str, typer.Option(help="`starter`, or the folder of an index.")] = "starter",
-    k: Annotated[int, typer.Option(help="How many.")] = 5,
-    as_json: Json = False,
-) -> None:
-    """Search an index for pictures."""
-    from dataclasses import asdict
-
-    from mcu.backends.build import open_index
-
-    hits = open_index(name).search([query], k)[0]
-    if as_json:
-        put_json([asdict(hit) for hit in hits])
-        return
-    for hit in hits:
-        put(f"{hit.score:.3f}  {hit.caption}  ({hit.file}, {hit.licence})")
 
 
 @app.command()

@@ -3,7 +3,8 @@
 from mcu.backends.endpoint import endpoints_of
 from mcu.config import Config
 from mcu.estimate.figures import Line, Measured
-from mcu.sections import ChatSection, EndpointSection, ImageSection
+from mcu.image_section import ImageSection
+from mcu.sections import ChatSection, EndpointSection
 
 FIRST_TOKEN, TOKENS_A_SECOND = 0.6, 80.0  # of a hosted model, until a sample tells
 _BATCH = 1.0  # hours that a batch takes, mostly

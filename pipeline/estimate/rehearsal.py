@@ -6,13 +6,16 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from mcu.backends import (
     ChatReply,
     ChatRequest,
     Dispatch,
+    Encoder,
     FaceCheck,
     Hit,
     ImageRequest,
@@ -108,6 +111,11 @@ class _Rehearsed(Services):
         return None
 
     @cached_property
+    def encoder(self) -> Encoder:
+        """Takes everything for what was asked for."""
+        return self._blank
+
+    @cached_property
     def search(self) -> Mapping[str, Search]:
         """Finds the same picture for whatever is asked."""
         return {"retrieval": self._blank, "web": self._blank}
@@ -139,6 +147,7 @@ class _Blank:
     """A picture of nothing, drawn and found; what is drawn is counted."""
 
     lanes = 1
+    name, width, sees, bar = "blank", 1, False, -1.0
 
     def __init__(self, counts: dict[str, Counts]) -> None:
         self._counts = counts
@@ -159,6 +168,14 @@ class _Blank:
     def origin(self, request: ImageRequest) -> Origin:
         """Nothing that anybody sees."""
         return Origin("rehearsal", request.seed, "algorithmicMedia")
+
+    def encode(self, texts: Sequence[str]) -> Any:
+        """The same vector for all."""
+        return np.ones((len(texts), 1), np.float32)
+
+    def pictures(self, images: Sequence[Image.Image]) -> Any:
+        """The same vector for all."""
+        return np.ones((len(images), 1), np.float32)
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
         """One hit a query."""

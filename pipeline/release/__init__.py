@@ -18,7 +18,7 @@ from mcu.store import Unit, dump
 if TYPE_CHECKING:
     from mcu.run import Run
 
-_VERSION = 1
+_VERSION = 2
 
 
 def is_current(run: "Run") -> bool:
@@ -78,8 +78,11 @@ def _write(run: "Run", folder: Any) -> dict[str, Any]:
         counts["sessions"] += len(episode.sessions)
         faces.add(episode.face.key, episode.face.image, episode.face_fields())
         for picture in episode.pictures:
-            target = images if picture.copy_allowed else links
-            target.add(picture.key, picture.image, Episode.image_fields(picture))
+            if picture.copy_allowed:
+                images.add(picture.key, picture.image, Episode.image_fields(picture))
+            else:
+                seen = store.image(picture.image)
+                links.add(picture.key, picture.image, Episode.link_fields(picture, seen))
     sets: dict[str, DialogueFile | ImageSet]
     sets = {"stark-dialogue": dialogues, "stark-image": images}
     sets |= {"stark-face-image": faces, "stark-image-url": links}

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, StrictUndefined
 
 from mcu.backends.diffusers.routes import KINDS, parts, public
+from mcu.image_section import ImageSection
 from mcu.languages import language_code
-from mcu.sections import TRANSLATED, ImageSection
+from mcu.sections import TRANSLATED
 from mcu.store import Unit
 
 if TYPE_CHECKING:

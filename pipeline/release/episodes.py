@@ -1,12 +1,16 @@
 """One episode with all that belongs to it, and its row in the columns of stark-dialogue."""
 
+import io
 import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from PIL import Image
+
 from mcu.family import Family
+from mcu.phash import phash
 from mcu.records import (
     Commonsense,
     Events,
@@ -144,7 +148,7 @@ class Episode:
             "keywords": _list(image.keywords if image else "" for _, image, _ in turns),
             "image_id_from_mobile": _list(_album_id(image) for _, image, _ in turns),
             "images_key": _list(_key(picture) for _, _, picture in turns),
-            "images_module_name": _list(p.plan.route if p else "" for _, _, p in turns),
+            "images_module_name": _list(p.route if p else "" for _, _, p in turns),
             "device_images_key": _list(_key(devices.get(e.number)) for e in session.album),
             "time_interval": str(session.interval) if session.interval else "",
             "experience_op": session.op,
@@ -166,13 +170,31 @@ class Episode:
     def image_fields(picture: Picture) -> dict[str, str]:
         """The JSON beside a picture: the released fields, then whom to thank."""
         return {
-            "image_source": "web" if picture.plan.route == "web" else picture.source,
+            "image_source": "web" if picture.route == "web" else picture.source,
             "image_url": picture.url,
             "index": picture.key,
             "image_page": picture.page,
             "image_licence": picture.licence,
             "image_author": picture.author,
+            "image_time": picture.time,
             "image_sha256": picture.image,
+        }
+
+    @staticmethod
+    def link_fields(picture: Picture, data: bytes) -> dict[str, str]:
+        """The JSON of a picture that is a link alone; also what it looked like when it was found.
+
+        The SHA-256 is that of the JPEG that the run keeps, which nobody else can make for sure.
+        `image_phash` is compared with that of whatever the link leads to later, see `mcu.phash`.
+        """
+        with Image.open(io.BytesIO(data)) as image:
+            width, height = image.size
+            seen = phash(image)
+        return {
+            **Episode.image_fields(picture),
+            "image_width": str(width),
+            "image_height": str(height),
+            "image_phash": "" if seen is None else f"{seen:016x}",
         }
 
 

@@ -81,3 +81,10 @@ def test_a_missing_package_is_named(package: str, monkeypatch: pytest.MonkeyPatc
         monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(BackendError, match="pip install 'wordllama"):
         CaptionEncoder().encode(["a kite"])
+
+
+def test_it_does_not_see_pictures() -> None:
+    encoder = CaptionEncoder()
+    assert (encoder.sees, encoder.width) == (False, 256)
+    with pytest.raises(BackendError, match="encode their captions"):
+        encoder.pictures([])

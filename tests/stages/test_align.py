@@ -10,11 +10,15 @@ from authors import Author, act, field
 from people import ALBUM, ENTRIES, GOAL, LINE, NARRATIVE, PERSONA, PICTURES, episode, face
 
 from mcu.backends import ChatReply, ChatRequest, Dispatch, Hit
-from mcu.backends.build import open_index
 from mcu.errors import Fault, Reject
 from mcu.ids import seed_of, sha256
+from mcu.indexes.encoders import CaptionEncoder
+from mcu.indexes.search import open_starter
 from mcu.records import ASSISTANT, AlbumEntry, Place, Session, SharedImage, Turn
-from mcu.stages.align import Planned, Slot, align, check, slots
+from mcu.show import text
+from mcu.stages.align import align
+from mcu.stages.routes import Planned, check
+from mcu.stages.slots import Slot, slots
 from mcu.store import Store
 
 NAME = PERSONA.name
@@ -165,16 +169,16 @@ class Planner(Author):
 
 
 class Shelf:
-    """The starter pictures, of which the first that is found cannot be had."""
+    """The starter pictures, of which one may be torn."""
 
     def __init__(self) -> None:
-        self._index = open_index("starter")
+        self._index = open_starter(CaptionEncoder())
         self.torn = ""
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
-        found = self._index.search(queries, k)
-        self.torn = found[0][0].file
-        return [[]] if "nothing" in queries[0] else found
+        return [
+            [] if "nothing" in query else self._index.search([query], k)[0] for query in queries
+        ]
 
     def fetch(self, hit: Hit) -> bytes:
         if hit.file == self.torn:
@@ -187,13 +191,13 @@ def shelf() -> Iterator[Shelf]:
     yield Shelf()
 
 
-def paint(author: Author, folder: Path, shelf: Shelf, *images: SharedImage) -> Any:
+def paint(author: Author, folder: Path, shelf: Shelf, *images: SharedImage, **sections: Any) -> Any:
     """The pictures of an episode of one session."""
     events = episode(1)
     portrait = Store(folder).add_image(b"her portrait")
     relatives = [*LINE, *ALBUM, face(portrait), session(1, 5, *images, parent=events.id)]
     search = {"web": shelf, "retrieval": shelf}
-    return act(align, events, author, folder, relatives, search, chat={"repairs": 0})
+    return act(align, events, author, folder, relatives, search, chat={"repairs": 0}, **sections)
 
 
 def test_pictures_are_drawn_with_the_face_where_it_is_shown(tmp_path: Path, shelf: Shelf) -> None:
@@ -213,28 +217,91 @@ def test_pictures_are_drawn_with_the_face_where_it_is_shown(tmp_path: Path, shel
     assert len({p.key for p in made}) == 5
 
 
-def test_what_cannot_be_fetched_is_passed_over_and_told(tmp_path: Path, shelf: Shelf) -> None:
-    plans = Planner(bright="web:a bright kitchen")
-    made, losses = paint(plans, tmp_path, shelf, shared("a bright restaurant kitchen"))
+def test_what_cannot_be_fetched_is_passed_over_and_told(tmp_path: Path) -> None:
+    plans, shelf = Planner(bright="web:a bright kitchen"), Shelf()
+    slot = shared("a bright restaurant kitchen")
+    (tmp_path / "whole").mkdir()
+    untorn, _ = paint(plans, tmp_path / "whole", shelf, slot)
+    shelf.torn = untorn[-1].candidates[0].file
+    made, losses = paint(plans, tmp_path, shelf, slot)
     found = made[-1]
     assert not losses
     assert (found.slot, found.plan.route, found.album) == ("session1:turn1", "web", 0)
     torn, chosen, *rest = found.candidates
-    assert (torn.reason, torn.image) == ("the file is torn", "")
+    assert (torn.file, torn.reason, torn.image) == (shelf.torn, "the file is torn", "")
     assert chosen.image == found.image and not chosen.reason
     assert len(rest) == 3 and not any(one.image for one in rest)
     assert found.licence and found.caption
 
 
-def test_slots_without_a_picture_are_rejects_in_order(tmp_path: Path, shelf: Shelf) -> None:
+def test_slots_without_a_plan_are_rejects_and_empty_places_are_not(
+    tmp_path: Path, shelf: Shelf
+) -> None:
     plans = Planner(shop="web:nothing at all", blue="p-t2i:a woman img")
-    made, losses = paint(plans, tmp_path, shelf, shared("a nothing of a stove"))
-    assert [p.slot for p in made] == ["album:1", "album:2", "album:5", "session1:turn1"]
-    assert [(row["code"], row["reason"].split(":")[1]) for row in losses] == [
-        ("bad_reply", "3"),
-        ("no_picture", "4"),
+    low = {"relevance_bar": 0.1}
+    made, losses = paint(plans, tmp_path, shelf, shared("a bright stove"), checks=low)
+    assert [p.slot for p in made] == ["album:1", "album:2", "album:4", "album:5", "session1:turn1"]
+    assert [(row["code"], row["reason"].split(":")[1]) for row in losses] == [("bad_reply", "3")]
+    sought = made[2]
+    assert (sought.plan.route, sought.source) == ("web", "starter"), "the next route had it"
+
+
+def test_what_fits_the_description_best_is_taken(tmp_path: Path) -> None:
+    """The query finds trumpets first; the description is of a harp."""
+    shelf = Shelf()
+    plans = Planner(tall="retrieval:a golden trumpet")
+    made, _ = paint(plans, tmp_path, shelf, shared("a tall golden-brown concert harp"))
+    found = made[-1]
+    scores = [one.checks["relevance"] for one in found.candidates if one.checks]
+    assert scores == sorted(scores, reverse=True)
+    assert found.verification["relevance"] == max(
+        one.checks["relevance"] for one in found.candidates if not one.reason and one.checks
+    )
+
+
+def test_below_the_bar_the_next_route_is_taken_and_all_is_told(
+    tmp_path: Path, shelf: Shelf
+) -> None:
+    plans = Planner(bright="web:a bright kitchen")
+    slot = shared("a bright restaurant kitchen")
+    made, losses = paint(plans, tmp_path, shelf, slot, checks={"relevance_bar": 0.99})
+    found = made[-1]
+    assert not losses
+    assert (found.plan.route, found.source) == ("web", "t2i")
+    *refused, drawn = found.candidates
+    assert len(refused) >= 10, "five of each place, and what the whole description found"
+    assert all(one.reason.endswith("below 0.99") and not one.image for one in refused)
+    assert drawn.image == found.image and not drawn.reason
+    told = text(found.model_dump(mode="json"))
+    assert told.count("below 0.99") == len(refused) and told.count("taken") == 1
+    assert f"{len(found.candidates)}. t2i seed" in told
+
+
+def test_no_picture_twice_in_an_episode(tmp_path: Path) -> None:
+    plans = Planner(golden="retrieval:a golden trumpet", brass="retrieval:a golden trumpet")
+    images = (shared("a golden trumpet"), shared("a brass trumpet that is golden"))
+    made, losses = paint(plans, tmp_path, Shelf(), *images)
+    assert not losses
+    first, second = made[-2:]
+    assert first.image != second.image
+    assert "much like the picture of session1:turn1" in {one.reason for one in second.candidates}
+
+
+def test_a_place_that_cannot_be_asked_is_told(tmp_path: Path) -> None:
+    class Closed(Shelf):
+        def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
+            raise Reject("blocked", "the service asks for a captcha")
+
+    plans = Planner(bright="web:a stove")
+    made, losses = paint(plans, tmp_path, Closed(), shared("a bright stove"))
+    assert not losses
+    found = made[-1]
+    assert [one.reason for one in found.candidates] == [
+        "not searched: the service asks for a captcha",
+        "not searched: the service asks for a captcha",
+        "",
     ]
-    assert "nothing was found for 'nothing at all'" in losses[1]["reason"]
+    assert found.source == "t2i"
 
 
 def test_the_prompt_tells_what_the_slot_is(tmp_path: Path, shelf: Shelf) -> None:

@@ -13,7 +13,7 @@ from mcu.backends.diffusers.open import Shelf, section_of
 from mcu.backends.diffusers.routes import KINDS, check_licence, public, resolve
 from mcu.backends.diffusers.worker import Worker
 from mcu.errors import ConfigError, Reject
-from mcu.sections import ImageSection
+from mcu.image_section import ImageSection
 
 _OF_AGE = 18
 

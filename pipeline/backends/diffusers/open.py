@@ -13,7 +13,7 @@ from mcu.backends.diffusers.routes import Resolved, facts, negative, resolve
 from mcu.backends.diffusers.sdxl import SDXL, open_lightning
 from mcu.backends.diffusers.worker import Route
 from mcu.errors import BackendError
-from mcu.sections import ImageSection, RouteSection
+from mcu.image_section import ImageSection, RouteSection
 
 _TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 _TILED_ABOVE = 1024  # px; smaller ones would get seams for nothing

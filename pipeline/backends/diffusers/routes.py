@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mcu.errors import ConfigError
-from mcu.sections import ImageSection, RouteName, RouteSection
+from mcu.image_section import ImageSection, RouteName, RouteSection
 
 KINDS = ("face", "persona", "scene")  # the routes that an ImageSection names
 

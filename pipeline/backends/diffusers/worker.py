@@ -9,7 +9,7 @@ import torch
 from mcu.backends import ImageRequest
 from mcu.backends.diffusers.denoise import Result
 from mcu.errors import BackendError
-from mcu.sections import ImageSection
+from mcu.image_section import ImageSection
 
 _MOST = 16  # pictures a batch; SDXL gains nothing from more
 _SHARE = 0.9  # of a GPU's memory that may be used

@@ -21,7 +21,7 @@ from mcu.backends import ImageRequest  # noqa: E402
 from mcu.backends.diffusers.base import open_sdxl  # noqa: E402
 from mcu.backends.diffusers.generator import DiffusersImages  # noqa: E402
 from mcu.errors import BackendError  # noqa: E402
-from mcu.sections import ImageSection  # noqa: E402
+from mcu.image_section import ImageSection  # noqa: E402
 
 FACES = Path(__file__).parents[2] / "data" / "faces"
 SEES_ALL = replace(photomaker.TINY_2, face=512)  # what ArcFace gives

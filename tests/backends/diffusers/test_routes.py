@@ -16,7 +16,7 @@ from mcu.backends.diffusers.routes import (
     resolve,
 )
 from mcu.errors import ConfigError
-from mcu.sections import ImageSection, RouteName, RouteSection
+from mcu.image_section import ImageSection, RouteName, RouteSection
 
 ROUTES: tuple[RouteName, ...] = get_args(RouteName)
 DOCUMENT = Path(__file__).parents[3] / "docs" / "images.md"

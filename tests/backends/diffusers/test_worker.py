@@ -7,7 +7,7 @@ from PIL import Image
 
 from mcu.backends import ImageRequest
 from mcu.errors import BackendError, Reject
-from mcu.sections import ImageSection
+from mcu.image_section import ImageSection
 from tiny import torch_ready
 
 torch_ready()
