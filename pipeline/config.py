@@ -115,7 +115,8 @@ def load_config(
         profile: `offline`, `openai` or `gpu`.
         path: a `mcu.toml`, or None for none.
         flags: `section.key=value` texts; a value is read as TOML, else taken as it stands.
-        environment: os.environ by default; OPENAI_API_KEY and OPENAI_BASE_URL are honoured.
+        environment: os.environ by default; OPENAI_API_KEY, OPENAI_BASE_URL and MCU_WEB_API_KEY are
+            honoured.
         values: nested settings of the caller, as in `mcu.toml`.
 
     Raises:
@@ -161,9 +162,13 @@ def _profile(name: str) -> dict[str, Any]:
 
 
 def _environment(environment: Mapping[str, str]) -> dict[str, Any]:
-    names = {"api_key": "OPENAI_API_KEY", "base_url": "OPENAI_BASE_URL"}
+    names = {
+        "chat": {"api_key": "OPENAI_API_KEY", "base_url": "OPENAI_BASE_URL"},
+        "web": {"api_key": "MCU_WEB_API_KEY"},
+    }
     return {
-        "chat": {key: environment[name] for key, name in names.items() if environment.get(name)}
+        section: {key: environment[name] for key, name in keys.items() if environment.get(name)}
+        for section, keys in names.items()
     }
 
 

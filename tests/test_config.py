@@ -262,3 +262,10 @@ def test_a_configuration_does_not_change() -> None:
     with pytest.raises(ValueError, match="frozen"):
         found.run.seed = 1  # type: ignore[misc]
     assert pickle.loads(pickle.dumps(found)) == found
+
+
+def test_the_key_of_a_web_service_is_taken_and_kept_from_files() -> None:
+    found = load_config(environment={"MCU_WEB_API_KEY": KEY}, flags=["web.backend=flickr"])
+    assert found.web.api_key.get_secret_value() == KEY
+    assert KEY not in found.to_toml() and KEY not in repr(found)
+    assert not any(KEY in str(value) for value in found.rows().values())
