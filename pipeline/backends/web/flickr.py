@@ -27,10 +27,10 @@ class Flickr:
     says = True
 
     def __init__(self, section: WebSection) -> None:
-        """Raises ConfigError without `web.api_key`."""
+        """Raises ConfigError without `web.api_key`, which the environment may give."""
         self._key = section.api_key.get_secret_value()
         if not self._key:
-            raise ConfigError("Flickr answers nobody without a key: set web.api_key")
+            raise ConfigError("Flickr answers nobody without a key: set MCU_WEB_API_KEY")
         self._base = (section.base_url or _URL).rstrip("/")
         self._wanted = section.licences
         self._lock = threading.Lock()
