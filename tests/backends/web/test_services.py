@@ -257,7 +257,7 @@ def test_flickr_refuses(server: Server, answer: Any, error: type[Exception]) -> 
 
 
 def test_what_is_missing_is_told_at_once() -> None:
-    with pytest.raises(ConfigError, match=r"web\.api_key"):
+    with pytest.raises(ConfigError, match="MCU_WEB_API_KEY"):
         open_web(web(backend="flickr"))
     with pytest.raises(ConfigError, match=r"web\.contact"):
         open_web(web(backend="commons", contact=""))
