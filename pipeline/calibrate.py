@@ -172,8 +172,8 @@ def report(pairs: Pairs, passing: float | None = None) -> dict[str, Any]:
         "equal_error_rate": round(rate, 5),
         "bar": bars[0],
         "bars": [_errors(pairs, one) for one in dict.fromkeys(bars)],
-        "genuine": _spread(pairs.genuine),
-        "impostor": _spread(pairs.impostor),
+        "genuine": spread(pairs.genuine),
+        "impostor": spread(pairs.impostor),
     }
 
 
@@ -239,7 +239,8 @@ def _errors(pairs: Pairs, bar: float) -> dict[str, float]:
     }
 
 
-def _spread(distances: Floats) -> dict[str, Any]:
-    values = np.quantile(distances, _QUANTILES)
+def spread(measured: Floats) -> dict[str, Any]:
+    """How many there are and their quantiles, rounded, as a report has them."""
+    values = np.quantile(measured, _QUANTILES)
     quantiles = {f"{q:g}": round(float(v), 4) for q, v in zip(_QUANTILES, values, strict=True)}
-    return {"pairs": len(distances), "quantiles": quantiles}
+    return {"pairs": len(measured), "quantiles": quantiles}

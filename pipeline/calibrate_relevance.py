@@ -3,27 +3,21 @@
 import io
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mcu import pictures
 from mcu.backends import Encoder
-from mcu.calibrate import equal_error
+from mcu.calibrate import Floats, Seen, equal_error, spread
 from mcu.errors import ConfigError, Reject
 from mcu.relevance import relevances
-
-Floats = npt.NDArray[np.float64]
-Seen = Callable[[int, int], None]
-
-_QUANTILES = (0.01, 0.05, 0.5, 0.95, 0.99)
 
 
 class Labelled(BaseModel):
@@ -130,8 +124,8 @@ def report(pairs: Pairs, refusing: float | None = None) -> dict[str, Any]:
         "equal_error_rate": round(rate, 5),
         "bar": bars[0],
         "bars": [_errors(pairs, one) for one in dict.fromkeys(bars)],
-        "right": _spread(pairs.right),
-        "wrong": _spread(pairs.wrong),
+        "right": spread(pairs.right),
+        "wrong": spread(pairs.wrong),
     }
 
 
@@ -178,9 +172,3 @@ def _errors(pairs: Pairs, bar: float) -> dict[str, float]:
         "wrong_passing": round(float((pairs.wrong >= bar).mean()), 5),
         "right_refused": round(float((pairs.right < bar).mean()), 5),
     }
-
-
-def _spread(fits: Floats) -> dict[str, Any]:
-    values = np.quantile(fits, _QUANTILES)
-    quantiles = {f"{q:g}": round(float(v), 4) for q, v in zip(_QUANTILES, values, strict=True)}
-    return {"pairs": len(fits), "quantiles": quantiles}

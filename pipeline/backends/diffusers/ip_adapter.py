@@ -1,7 +1,6 @@
 """IP-Adapter plus-face and FaceID on SDXL: the persona by image tokens beside the prompt's."""
 
 import copy
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from math import lcm
 from pathlib import Path
@@ -21,6 +20,7 @@ from mcu.backends.diffusers.denoise import Job, Result, draw
 from mcu.backends.diffusers.reference import digest, opened, plain
 from mcu.backends.diffusers.text import TextCache
 from mcu.errors import BackendError, Reject
+from mcu.lately import Lately
 
 Embed = Callable[[Image], NDArray[np.float32]]
 _KEPT = 64  # personas; a picture takes 0.7 MB in half precision
@@ -63,7 +63,7 @@ class IPAdapter:
         self._texts = TextCache(pipe)
         self._fixed: dict[str, Any] = {"steps": steps, "guidance": guidance, "size": size}
         self._negative = negative
-        self._known: OrderedDict[str, torch.Tensor] = OrderedDict()
+        self._known: Lately[str, torch.Tensor] = Lately(_KEPT)
         self._nobody: torch.Tensor | None = None
 
     def draw(self, requests: Sequence[ImageRequest]) -> list[Result]:
@@ -102,15 +102,11 @@ class IPAdapter:
         if not pictures:
             raise Reject("no_face", "a picture of the persona needs an ID picture")
         pictures = pictures[:_MOST]
-        key = digest(pictures)
-        if key not in self._known:
-            images = opened(pictures)
-            with torch.inference_mode():
-                self._known[key] = self._vectors(images) if self._by_vector else self._seen(images)
-            if len(self._known) > _KEPT:
-                self._known.popitem(last=False)
-        self._known.move_to_end(key)
-        return self._known[key]
+        return self._known.of(digest(pictures), lambda: self._made(opened(pictures)))
+
+    def _made(self, images: Sequence[Image]) -> torch.Tensor:
+        with torch.inference_mode():
+            return self._vectors(images) if self._by_vector else self._seen(images)
 
     def _vectors(self, images: Sequence[Image]) -> torch.Tensor:
         """FaceID: one face vector a picture, [n, 1, 512]; nobody's is zero."""

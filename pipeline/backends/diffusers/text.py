@@ -1,10 +1,11 @@
 """Prompts as SDXL reads them, each encoded once."""
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
+
+from mcu.lately import Lately
 
 _KEPT = 128  # prompts; one takes 0.3 MB in half precision
 
@@ -35,20 +36,18 @@ class TextCache:
 
     def __init__(self, pipe: Any) -> None:
         self._pipe = pipe
-        self._known: OrderedDict[str, Texts] = OrderedDict()
+        self._known: Lately[str, Texts] = Lately(_KEPT)
 
     def __call__(self, prompts: Sequence[str]) -> Texts:
         """The prompts' vectors, in order."""
         return Texts.joined([self._one(prompt) for prompt in prompts])
 
     def _one(self, prompt: str) -> Texts:
-        if prompt not in self._known:
-            with torch.inference_mode():
-                embeds, _, pooled, _ = self._pipe.encode_prompt(
-                    prompt, device=self._pipe._execution_device, do_classifier_free_guidance=False
-                )
-            self._known[prompt] = Texts(embeds, pooled)
-            if len(self._known) > _KEPT:
-                self._known.popitem(last=False)
-        self._known.move_to_end(prompt)
-        return self._known[prompt]
+        return self._known.of(prompt, lambda: self._encoded(prompt))
+
+    def _encoded(self, prompt: str) -> Texts:
+        with torch.inference_mode():
+            embeds, _, pooled, _ = self._pipe.encode_prompt(
+                prompt, device=self._pipe._execution_device, do_classifier_free_guidance=False
+            )
+        return Texts(embeds, pooled)

@@ -15,7 +15,6 @@ import torch  # noqa: E402
 from PIL import Image  # noqa: E402
 
 from mcu.backends import ImageRequest  # noqa: E402
-from mcu.backends.diffusers import photomaker  # noqa: E402
 from mcu.backends.diffusers.base import fuse, open_sdxl, place  # noqa: E402
 from mcu.backends.diffusers.denoise import latents  # noqa: E402
 from mcu.backends.diffusers.photomaker import PhotoMaker, open_photomaker  # noqa: E402
@@ -132,7 +131,7 @@ def test_a_picture_goes_through_the_tower_once(
         for _ in range(3):
             maker.job(PEOPLE)
         assert seen == [1] * len(FACES)
-        monkeypatch.setattr(photomaker, "_KEPT", 2)
+        monkeypatch.setattr(maker._known, "_most", 2)
         maker.job([PEOPLE[1], PEOPLE[1]])  # three faces, of which two are kept from now on
         assert len(seen) == len(FACES)
         maker.job([replace(PEOPLE[0], faces=(made.face(99),))])

@@ -1,7 +1,5 @@
 """PhotoMaker v1 and v2: pictures of a person from ID pictures, batched over people and prompts."""
 
-import hashlib
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -15,9 +13,10 @@ from mcu.backends.diffusers.denoise import Job, Result, draw
 from mcu.backends.diffusers.photomaker.encoder import IDEncoder
 from mcu.backends.diffusers.photomaker.prompt import encode
 from mcu.backends.diffusers.photomaker.weights import open_photomaker
-from mcu.backends.diffusers.reference import opened, text_only
+from mcu.backends.diffusers.reference import digest, opened, text_only
 from mcu.backends.diffusers.text import TextCache, Texts
 from mcu.errors import BackendError, Reject
+from mcu.lately import Lately
 
 __all__ = ["Embed", "PhotoMaker", "open_photomaker"]
 
@@ -67,7 +66,7 @@ class PhotoMaker:
         self._fixed: dict[str, Any] = {"steps": steps, "guidance": guidance, "size": size}
         self._fixed["merge_step"] = min(int(strength * steps), _LATEST)
         self._pixels = _processor(encoder.sizes.picture)
-        self._known: OrderedDict[str, torch.Tensor] = OrderedDict()
+        self._known: Lately[str, torch.Tensor] = Lately(_KEPT)
 
     def to(self, device: str) -> None:
         """Put the ID encoder on the device on which the pipeline runs."""
@@ -120,17 +119,14 @@ class PhotoMaker:
 
         Each goes through the vision tower alone, so that they do not depend on the batch.
         """
-        key = hashlib.sha256(face).hexdigest()
-        if key not in self._known:
-            [picture] = opened([face])
-            self._known[key] = self._encoder.id_tokens(
-                self._like_encoder(self._pixels(picture)),
-                None if self._embed is None else self._like_encoder(self._embed(picture)[None]),
-            )[0]
-            if len(self._known) > _KEPT:
-                self._known.popitem(last=False)
-        self._known.move_to_end(key)
-        return self._known[key]
+        return self._known.of(digest([face]), lambda: self._seen(*opened([face])))
+
+    def _seen(self, picture: Image.Image) -> torch.Tensor:
+        found: torch.Tensor = self._encoder.id_tokens(
+            self._like_encoder(self._pixels(picture)),
+            None if self._embed is None else self._like_encoder(self._embed(picture)[None]),
+        )[0]
+        return found
 
     def _like_encoder(self, numbers: NDArray[Any]) -> torch.Tensor:
         weight = self._encoder.visual_projection.weight
