@@ -17,8 +17,10 @@ from mcu.image_section import ImageSection
 from mcu.prices import Price
 from mcu.section import Section
 from mcu.sections import (
+    DERIVED,
     ChatSection,
     ChecksSection,
+    DeriveSection,
     EncoderSection,
     IndexSection,
     ReleaseSection,
@@ -27,6 +29,7 @@ from mcu.sections import (
 )
 
 PROFILES = ("offline", "openai", "gpu")
+_AFTER = ("prices", "release", "derive")  # sections that change no row of a stage
 
 
 class Config(Section):
@@ -40,6 +43,7 @@ class Config(Section):
     web: WebSection = WebSection()
     checks: ChecksSection = ChecksSection()
     release: ReleaseSection = ReleaseSection()
+    derive: DeriveSection = DeriveSection()
     prices: dict[str, Price] = Field({}, description="In place of the table's, by model.")
 
     @property
@@ -69,15 +73,21 @@ class Config(Section):
     def rows(self, *sections: str, stage: str = "") -> dict[str, Any]:
         """The settings that change rows, by dotted key: all sections, or those named.
 
+        All are those of the eight stages: how a finished run is published, and what is derived
+        from it, may be changed afterwards.
+
         With a stage, those of `chat` are what that stage makes of them.
         """
         found: dict[str, Any] = {}
-        for name in sections or (n for n in Config.model_fields if n != "prices"):
+        for name in sections or (n for n in Config.model_fields if n not in _AFTER):
             if stage and name == "chat":
                 found["chat.backend"], found["chat.repairs"] = self.chat.backend, self.chat.repairs
                 found |= _rows("chat", self.chat.of(stage))
             else:
                 found |= _rows(name, getattr(self, name))
+        if not sections:
+            derived = tuple(f"chat.stages.{name}." for name in DERIVED)
+            found = {key: value for key, value in found.items() if not key.startswith(derived)}
         return found
 
     def to_toml(self) -> str:

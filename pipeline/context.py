@@ -102,6 +102,7 @@ class Context:
         *,
         check: Callable[[M], None] | None = None,
         lenient: bool = False,
+        model: str = "",
         **variables: Any,
     ) -> M:
         """Fill a prompt, ask the model, parse, check, and ask again with the fault quoted.
@@ -112,6 +113,7 @@ class Context:
             check: raises Fault with the sentence that the model is then shown.
             lenient: give the last well-formed and safe reply back although `check` still fails, so
                 that the stage can keep what is good in it.
+            model: asked in place of the stage's own, where several must agree.
             **variables: exactly the template's own.
 
         Raises:
@@ -120,7 +122,7 @@ class Context:
         messages = prompts.load(prompt).fill(**variables)
         history, last = messages, None
         for attempt in range(self.config.chat.repairs + 1):
-            text = await self._whole(prompt, reply, history, attempt)
+            text = await self._whole(prompt, reply, history, attempt, model)
             try:
                 value = parse(text, reply)
                 self._check_safety(value)
@@ -137,12 +139,17 @@ class Context:
         raise Reject(code, _brief(failure), text)
 
     async def _whole(
-        self, prompt: str, reply: type[BaseModel], messages: list[dict[str, str]], attempt: int
+        self,
+        prompt: str,
+        reply: type[BaseModel],
+        messages: list[dict[str, str]],
+        attempt: int,
+        model: str,
     ) -> str:
         """The text of an answer; one that was cut off is asked for once more, with more room."""
-        answer = await self._complete(prompt, reply, messages, attempt)
+        answer = await self._complete(prompt, reply, messages, attempt, model)
         if answer["finish"] == "length":
-            answer = await self._complete(prompt, reply, messages, attempt, budget=2)
+            answer = await self._complete(prompt, reply, messages, attempt, model, budget=2)
         if (final := _FINAL.get(answer["finish"])) is not None:
             raise Reject(*final, answer["text"])
         return str(answer["text"])
@@ -153,6 +160,7 @@ class Context:
         reply: type[BaseModel],
         messages: list[dict[str, str]],
         attempt: int,
+        model: str,
         budget: int = 1,
     ) -> Answer:
         """One answer, from the journal or the model; `budget` times the usual reply budget."""
@@ -165,7 +173,7 @@ class Context:
             messages=messages,
             schema_name=prompt,
             schema=schema_of(reply),
-            model=str(own.model),
+            model=model or str(own.model),
             seed=seed_of(self.config.run.seed, self.stage.name, self.record.id, attempt),
             reasoning_effort=own.reasoning_effort or "",
             extra=own.extra or {},
@@ -222,6 +230,16 @@ class Context:
     ) -> AsyncIterator[tuple[Hit, Candidate]]:
         """The hits in the order of their fit with a description; see `finding.candidates`."""
         return finding.candidates(self, where, hits, description)
+
+    @property
+    def sees(self) -> bool:
+        """Whether the encoder looks at pictures, all of a search before the first is given."""
+        return self.services.encoder.sees
+
+    def phash(self, image: str) -> str:
+        """The perceptual hash of a picture seen here, in hex; empty without any contrast."""
+        seen = self.hashes.get(image)
+        return "" if seen is None else f"{seen:016x}"
 
     def twin(self, image: str, others: dict[str, str]) -> str:
         """What is told of a picture much like this one, or an empty text; see `finding.twin`."""

@@ -207,12 +207,29 @@ class Place(Row):
     turn: int
 
 
+class Further(Row):
+    """A found picture that would do for a slot, too: ranked behind the one that was taken."""
+
+    key: str
+    image: str
+    phash: str = ""
+    source: str
+    caption: str = ""
+    url: str = ""
+    page: str = ""
+    licence: str = ""
+    author: str = ""
+    time: str = ""
+    copy_allowed: bool = True
+    verification: dict[str, float] = {}
+
+
 class Picture(Record):
     """The picture of one slot, with its provenance (paper step 8).
 
     A device picture shared in several sessions is one slot: `places` lists the turns. `album` is
     its number in the album, 0 for a picture from the internet. `verification` is filled by checks
-    of image against description, empty where none ran.
+    of image against description, empty where none ran. `further` are those behind it, best first.
     """
 
     slot: str
@@ -222,6 +239,7 @@ class Picture(Record):
     plan: Plan
     key: str
     image: str
+    phash: str = Field("", description="Perceptual hash in hex; empty without any contrast.")
     route: Route = Field(description="The one that it came by; the plan's, or a later one.")
     source: str
     caption: str = ""
@@ -234,3 +252,9 @@ class Picture(Record):
     seed: int = 0
     candidates: list[Candidate] = []
     verification: dict[str, float] = {}
+    further: list[Further] = []
+
+    @property
+    def ranked(self) -> "list[Picture | Further]":
+        """The picture of the slot, then those behind it."""
+        return [self, *self.further]

@@ -1,7 +1,6 @@
 """A run: its folder opened or made, locked, done, and its records read back."""
 
 import asyncio
-import fcntl
 import gc
 import json
 import os
@@ -16,14 +15,13 @@ from mcu.config import Config, read_config
 from mcu.contract import Stage
 from mcu.engine import Engine
 from mcu.errors import ConfigError, Incomplete, McuError, StoreError
+from mcu.locks import alone, lock
 from mcu.log import logging_to
 from mcu.records import Record
 from mcu.services import Services
 from mcu.store import Store, Unit, dump
 
 R = TypeVar("R", bound=Record)
-
-_AT_WORK: dict[Path, object] = {}  # a file's lock does not tell threads of one process apart
 
 Watch = Callable[[Engine, Services], AbstractContextManager[None]]
 
@@ -85,6 +83,7 @@ class Run:
         stages: tuple[int, int] = (1, 8),
         shards: tuple[int, int] | None = None,
         watch: Watch | None = None,
+        tell: Callable[[int, int], None] | None = None,
     ) -> dict[str, Any]:
         """Do what is not done of some stages, and the release after the last.
 
@@ -93,6 +92,7 @@ class Run:
             shards: first and last shard, for array jobs; None for all.
             watch: called with the engine before it starts, returns a context manager that shows
                 progress.
+            tell: told how many episodes of the release are written, and of how many.
 
         Returns:
             The run's state as `run.json` keeps it.
@@ -111,11 +111,11 @@ class Run:
         if not 0 <= first <= last < self.config.shards:
             raise ConfigError(f"--shards must lie within 0-{self.config.shards - 1}")
         numbers = list(range(first, last + 1))
-        with self._alone(), self._lock("shards", first, len(numbers)), self._state(stages):
+        with alone(self.root), lock(self.root, "shards", first, len(numbers)), self._state(stages):
             if shards is None:
                 self.store.sweep()
             with logging_to(self.root / "log.jsonl"), _rare_collections():
-                asyncio.run(self._work(STAGES, chosen, numbers, watch))
+                asyncio.run(self._work(STAGES, chosen, numbers, watch, tell))
         return self.state
 
     async def _work(
@@ -124,6 +124,7 @@ class Run:
         chosen: tuple[Stage, ...],
         shards: list[int],
         watch: Watch | None,
+        tell: Callable[[int, int], None] | None,
     ) -> None:
         from mcu.release import build, is_current
         from mcu.release.sign import open_signer
@@ -131,6 +132,24 @@ class Run:
         last = chosen[-1] is stages[-1]
         if last:
             open_signer(self.config.release)  # a bad certificate is told before all the work
+        await self._make_records(stages, chosen, shards, watch)
+        everything = len(shards) == self.config.shards and last
+        if everything and not is_current(self):
+            episodes = await asyncio.to_thread(build, self, tell)
+            if not episodes:
+                raise Incomplete(
+                    "no episode survived, so that there is nothing to release; "
+                    "`mcu status` counts the rejects by reason"
+                )
+
+    async def _make_records(
+        self,
+        stages: tuple[Stage, ...],
+        chosen: tuple[Stage, ...],
+        shards: list[int],
+        watch: Watch | None,
+    ) -> None:
+        """Do what is not done of some stages."""
         engine = Engine(self.config, self.store, stages, chosen, shards)
         if missing := engine.missing():
             stage, other = missing
@@ -141,22 +160,38 @@ class Run:
         engine.judge()
         if engine.pending:
             # Stage 1 makes all shards at once, whichever are asked for.
-            alone = self._lock("personas", 0, 1) if engine.makes_personas else nullcontext()
+            first = lock(self.root, "personas") if engine.makes_personas else nullcontext()
             services = Services(self.config, self.store, self._budget())
             try:
                 services.open({use for stage in chosen for use in stage.uses})
-                with alone, watch(engine, services) if watch else nullcontext():
+                with first, watch(engine, services) if watch else nullcontext():
                     await engine.run(services)
             finally:
                 await services.close()
-        everything = len(shards) == self.config.shards and last
-        if everything and not is_current(self):
-            episodes = await asyncio.to_thread(build, self)
-            if not episodes:
-                raise Incomplete(
-                    "no episode survived, so that there is nothing to release; "
-                    "`mcu status` counts the rejects by reason"
-                )
+
+    def derive(self, further: tuple[Stage, ...], watch: Watch | None = None) -> None:
+        """Do what is not done of some derived stages, on all shards of a finished run.
+
+        Raises:
+            ConfigError: the run is not finished.
+            McuError: see the class of the error.
+        """
+        from mcu.release import is_current
+        from mcu.stages import STAGES
+
+        _refuse_in_a_loop()
+        if not is_current(self):
+            raise ConfigError(
+                f"run {self.root.name!r} is not complete; `mcu resume {self.root.name}` ends it"
+            )
+        if not further:
+            return
+        shards = list(range(self.config.shards))
+        with alone(self.root), lock(self.root, "shards", 0, len(shards)):
+            self.store.sweep()
+            with logging_to(self.root / "log.jsonl"), _rare_collections():
+                work = self._make_records((*STAGES, *further), further, shards, watch)
+                asyncio.run(work)
 
     def _budget(self) -> Budget:
         """What may still be spent: the cap counts all that the run has cost so far."""
@@ -171,38 +206,6 @@ class Run:
                 f"without a known price; go on without a cap"
             )
         return Budget(cap, facts["usd"])
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Hold the run against other threads of this process."""
-        root, me = self.root.resolve(), object()
-        if _AT_WORK.setdefault(root, me) is not me:
-            raise ConfigError(f"run {self.root.name!r} is being worked on by this process already")
-        try:
-            yield
-        finally:
-            del _AT_WORK[root]
-
-    @contextmanager
-    def _lock(self, name: str, first: int, count: int) -> Iterator[None]:
-        """Hold bytes of a lock file against other processes: array jobs share a run by shards.
-
-        Each lock has a file of its own, for closing one gives up all that a process holds on it.
-        """
-        try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            file = (self.root / f".{name}.lock").open("a+b")
-        except OSError as error:
-            raise StoreError(f"{self.root} cannot be written: {error.strerror}") from error
-        with file:
-            try:
-                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, count, first)
-            except BlockingIOError:
-                raise ConfigError(
-                    f"the {name} of run {self.root.name!r} are being worked on by another process; "
-                    f"array jobs need `mcu run --stages 1` to be done first"
-                ) from None
-            yield
 
     @contextmanager
     def _state(self, stages: tuple[int, int]) -> Iterator[None]:

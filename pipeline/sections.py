@@ -10,7 +10,21 @@ from mcu.section import TRANSPORT, Section
 
 TRANSLATED = ("narrative", "dialogue")  # stages whose text may be in another language
 
-Written = Literal["persona", "commonsense", "narrative", "events", "album", "dialogue", "align"]
+Written = Literal[
+    "persona",
+    "commonsense",
+    "narrative",
+    "events",
+    "album",
+    "dialogue",
+    "align",
+    "summary",
+    "objects",
+    "coref",
+    "refine",
+]
+DERIVED = ("summary", "objects", "coref", "refine")  # stages after the eight
+
 Effort = Literal["", "none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
 
@@ -200,7 +214,10 @@ class ChecksSection(Section):
 class ReleaseSection(Section):
     """What is published."""
 
+    validation: float = Field(0.05, ge=0, lt=1, description="Share of the personas, about.")
+    test: float = Field(0.05, ge=0, lt=1, description="Share of the personas, about.")
     complete_only: bool = Field(False, description="Leave out episodes with an empty image key.")
+    ranked: int = Field(1, ge=1, le=5, description="Pictures published a slot, best first.")
     images_per_tar: int = Field(50_000, ge=1)
     licence: str = "cc-by-4.0"
     certificate: Annotated[str, TRANSPORT] = Field(
@@ -212,4 +229,19 @@ class ReleaseSection(Section):
     def _both(self) -> "ReleaseSection":
         if bool(self.certificate) != bool(self.key):
             raise ValueError("release.certificate and release.key need each other")
+        if self.validation + self.test >= 1:
+            raise ValueError("release.validation and release.test leave nothing to train on")
         return self
+
+
+class DeriveSection(Section):
+    """What is made from a finished run."""
+
+    languages: tuple[Literal["en", "ko"], ...] = Field(
+        ("en",), min_length=1, description="Of coreference items: en, ko or both."
+    )
+    pairs: int = Field(4, ge=1, le=20, description="Pairs of pictures an episode, at most.")
+    items: int = Field(0, ge=0, description="Items of a task, at most; 0 sets no limit.")
+    solvers: tuple[str, ...] = Field(
+        ("", "", ""), description="Models that must agree on an item; an empty name is chat.model."
+    )

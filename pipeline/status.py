@@ -33,12 +33,11 @@ def status(run: Run, shards: bool = False) -> dict[str, Any]:
     `usd` is None where the price of a call is not known; `unpriced` names the models. With
     `shards` each shard of each stage has a row, too.
     """
-    from mcu.stages import STAGES
-
-    parts = {stage: _parts(run, stage) for stage in STAGES}
-    paid = {stage: _sum(part.paid for part in parts[stage]) for stage in STAGES}
-    marks = [part.mark for stage in STAGES for part in parts[stage] if part.mark]
-    unpriced = {str(run.config.chat.of(s.name).model) for s in STAGES if paid[s]["unpriced"]}
+    stages = _stages(run)
+    parts = {stage: _parts(run, stage) for stage in stages}
+    paid = {stage: _sum(part.paid for part in parts[stage]) for stage in stages}
+    marks = [part.mark for stage in stages for part in parts[stage] if part.mark]
+    unpriced = {str(run.config.chat.of(s.name).model) for s in stages if paid[s]["unpriced"]}
     total = _cost(_sum(paid.values()))
     found = {
         "name": run.root.name,
@@ -51,11 +50,25 @@ def status(run: Run, shards: bool = False) -> dict[str, Any]:
         "cache_share": round(total["cached_tokens"] / max(total["prompt_tokens"], 1), 4),
         "unpriced": sorted(unpriced),
         "seconds": run.state.get("seconds", 0.0),
-        "stages": [_stage(stage, parts[stage], paid[stage]) for stage in STAGES],
+        "stages": [_stage(stage, parts[stage], paid[stage]) for stage in stages],
     }
     if shards:
-        found["shards"] = [_shard(stage, part) for stage in STAGES for part in parts[stage]]
+        found["shards"] = [_shard(stage, part) for stage in stages for part in parts[stage]]
     return found
+
+
+def _stages(run: Run) -> tuple[Stage, ...]:
+    """The eight stages, and the derived ones of which the run has something."""
+    from mcu.stages import STAGES
+
+    begun = {path.name.rpartition("-")[0] for path in run.root.glob("journal/*.sqlite")}
+    begun |= {path.name for path in run.root.glob("s*_*")}
+    if begun <= {stage.folder for stage in STAGES}:
+        return STAGES
+    from mcu.stages.derive import TASKS
+
+    further = {stage.number: stage for task in TASKS for stage in task.stages}
+    return (*STAGES, *(s for _, s in sorted(further.items()) if s.folder in begun))
 
 
 def _parts(run: Run, stage: Stage) -> list[Part]:
@@ -156,6 +169,18 @@ def newest_unfinished(outputs: Path) -> Run:
         if _state(run) != "complete":
             return run
     raise ConfigError(f"there is no unfinished run in {outputs}")
+
+
+def newest_complete(outputs: Path) -> Run:
+    """The run to derive from, check or publish when none is named.
+
+    Raises:
+        ConfigError: no run is complete.
+    """
+    for run in runs(outputs):
+        if _state(run) == "complete":
+            return run
+    raise ConfigError(f"there is no complete run in {outputs}; `mcu status` lists the runs")
 
 
 def _state(run: Run) -> str:

@@ -13,6 +13,7 @@ from mcu.errors import Reject
 from mcu.finding import fault_of, looked_at
 from mcu.ids import seed_of, sha256
 from mcu.journal import Answer
+from mcu.phash import phash
 from mcu.records import Candidate
 from mcu.sections import ChecksSection
 from mcu.services import Services
@@ -137,5 +138,7 @@ def _examine(
         found["distance"] = None if distance is None else round(distance, _ROW)
     if request.kind != "face":
         found |= looked_at(services, image, description)
-    found["image"] = services.store.add_image(marks.sealed(image, origin))
+    found["image"] = services.store.add_image(kept := marks.sealed(image, origin))
+    if request.kind != "face":  # of the file as others will decode it, a few bits from the drawing
+        found["phash"] = phash(Image.open(io.BytesIO(kept)))
     return found

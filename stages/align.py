@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from mcu.backends import Hit, ImageRequest
 from mcu.context import Context
@@ -14,6 +15,7 @@ from mcu.records import (
     DeviceImage,
     Events,
     Face,
+    Further,
     Persona,
     Picture,
     Plan,
@@ -33,7 +35,7 @@ from mcu.stages.slots import Slot, slots
     needs=(Persona, Commonsense, Face, DeviceImage, Session),
     uses=("chat", "image", "encoder", "index", "web", "checks"),
     prompts=("plan",),
-    version=3,
+    version=4,
 )
 async def align(episode: Events, ctx: Context) -> list[Picture]:
     """A picture a slot. A slot that nothing satisfies is a reject; the episode keeps its text."""
@@ -49,6 +51,10 @@ async def align(episode: Events, ctx: Context) -> list[Picture]:
         except Reject as loss:
             ctx.reject(loss.code, f"{search.slot.name}: {loss}", loss.raw)
     return pictures
+
+
+_TOLD = ("caption", "url", "page", "licence", "author", "time")  # of a hit, kept as it is
+_FURTHER = 4  # pictures kept behind the one that is taken; readers of Stark look at five a slot
 
 
 @dataclass
@@ -69,6 +75,7 @@ class Search:
     ctx: Context
     candidates: list[Candidate] = field(default_factory=list)
     left: list[Hit] = field(default_factory=list)  # of the last place, not looked at
+    passing: list[Option] = field(default_factory=list)  # of the last place, where all were seen
     plan: Plan | None = None
     loss: Reject | None = None
 
@@ -95,7 +102,8 @@ class Search:
             twin = option.hit and self.ctx.twin(option.candidate.image, taken)
             if not twin:
                 taken[option.candidate.image] = self.slot.name
-                return self._picture(option, episode)
+                further = self._further(option, taken)
+                return self._picture(option, episode, further)
             self._refuse(option, f"much like the picture of {twin}")
             self._next = await anext(self._options, None)
         last = self.candidates[-1].reason if self.candidates else "nothing was found"
@@ -145,21 +153,42 @@ class Search:
         except Reject as loss:
             self.candidates.append(Candidate(source=route, reason=f"not searched: {loss}"))
             return
+        found = self.ctx.candidates(route, hits, self.slot.description)
+        if self.ctx.sees:  # all were looked at before the first is given
+            looked = [pair async for pair in found]
+            self.candidates += [candidate for _, candidate in looked]
+            self.passing = [Option(c, route, hit) for hit, c in looked if not c.reason]
+            for option in self.passing:
+                yield option
+            return
         self.left = list(hits)
-        async for hit, candidate in self.ctx.candidates(route, hits, self.slot.description):
+        async for hit, candidate in found:
             self.left.remove(hit)
             self.candidates.append(candidate)
             if not candidate.reason:
                 yield Option(candidate, route, hit)
 
+    def _further(self, chosen: Option, taken: dict[str, str]) -> list[Further]:
+        """The pictures behind the chosen one that pass, too, each unlike all others."""
+        if chosen not in self.passing:
+            return []
+        seen = dict(taken)
+        further: list[Further] = []
+        for option in self.passing[self.passing.index(chosen) + 1 :]:
+            twin = self.ctx.twin(option.candidate.image, seen)
+            self._refuse(option, f"much like the picture of {twin}" if twin else "outranked")
+            if not twin and len(further) < _FURTHER:
+                seen[option.candidate.image] = self.slot.name
+                further.append(Further(**self._published(option)))
+        return further
+
     def _refuse(self, option: Option, reason: str) -> None:
         place = self.candidates.index(option.candidate)
         self.candidates[place] = option.candidate.model_copy(update={"reason": reason})
 
-    def _picture(self, option: Option, episode: Events) -> Picture:
+    def _picture(self, option: Option, episode: Events, further: list[Further]) -> Picture:
         assert self.plan is not None
-        taken, hit, slot = option.candidate, option.hit, self.slot
-        source = hit.source if hit else option.route
+        slot = self.slot
         return Picture(
             parent=episode.id,
             slot=slot.name,
@@ -167,21 +196,24 @@ class Search:
             album=slot.album,
             places=slot.places,
             plan=self.plan,
-            key=uuid4_of("image", source, taken.image),
-            image=taken.image,
             route=option.route,
-            source=source,
-            caption=hit.caption if hit else "",
-            url=hit.url if hit else "",
-            page=hit.page if hit else "",
-            licence=hit.licence if hit else "",
-            author=hit.author if hit else "",
-            time=hit.time if hit else "",
-            copy_allowed=hit.copy if hit else True,
-            seed=taken.seed,
+            seed=option.candidate.seed,
             candidates=[*self.candidates, *map(_unseen, self.left)],
-            verification=taken.checks,
+            further=further,
+            **self._published(option),
         )
+
+    def _published(self, option: Option) -> dict[str, Any]:
+        """What is published of a picture: its key, and where it comes from."""
+        image, hit = option.candidate.image, option.hit
+        source = hit.source if hit else option.route
+        facts: dict[str, Any] = {"key": uuid4_of("image", source, image), "image": image}
+        facts |= {"phash": self.ctx.phash(image), "source": source}
+        facts["verification"] = option.candidate.checks
+        if hit:
+            facts |= {name: getattr(hit, name) for name in _TOLD}
+            facts["copy_allowed"] = hit.copy
+        return facts
 
 
 def _unseen(hit: Hit) -> Candidate:

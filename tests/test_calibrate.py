@@ -247,8 +247,8 @@ def test_the_command_tells_and_writes(people: Path, tmp_path: Path) -> None:
 
 
 def test_the_command_reads_a_run(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mcu.cli.calibrate._QUIET", 0.0)
-    monkeypatch.setattr("mcu.cli.calibrate._LINE_EVERY", 0.0)
+    monkeypatch.setattr("mcu.cli.counting._QUIET", 0.0)
+    monkeypatch.setattr("mcu.cli.counting._LINE_EVERY", 0.0)
     outputs = str(run.root.parent)
     done = CliRunner().invoke(
         app, ["calibrate", "faces", "--run", "made", "--outputs", outputs, "--passing", "0"]

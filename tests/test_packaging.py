@@ -1,5 +1,6 @@
 """What is packaged is what there is, and nothing generic lands beside it."""
 
+import re
 import tomllib
 from importlib.metadata import distribution
 from pathlib import Path
@@ -39,4 +40,4 @@ def test_nothing_evaluates_text() -> None:
         for path in (ROOT / folder).rglob("*.py"):
             text = path.read_text(encoding="utf-8")
             for word in ("eval(", "exec(", "pickle", "except:", "os.system"):
-                assert word not in text, (path, word)
+                assert not re.search(rf"(?<!\w){re.escape(word)}", text), (path, word)

@@ -17,6 +17,7 @@ from mcu import prompts
 from mcu.backends import ChatRequest
 from mcu.errors import ConfigError
 from mcu.stages import STAGES
+from mcu.stages.derive import TASKS
 
 FOLDER = Path(prompts.__file__).parent
 NAMES = sorted(path.stem for path in FOLDER.glob("*.md"))
@@ -51,7 +52,8 @@ def values(name: str, text: str = "x") -> dict[str, Any]:
 
 
 def test_every_template_is_used_and_every_one_used_is_there() -> None:
-    used = {name for stage in STAGES for name in stage.prompts}
+    further = {stage for task in TASKS for stage in task.stages}
+    used = {name for stage in (*STAGES, *further) for name in stage.prompts}
     assert used | {"repair"} == set(NAMES)
 
 

@@ -127,8 +127,9 @@ class Shots:
         if self._seen and (rng.random() < _AGAIN or not self._fresh):
             self._fresh += self._seen
         group = sheet.group
+        still = rng.choice(library().talk["stills"]).split("|")[0].strip()
         self._mob = [
-            *rng.sample([*scene.mob], len(scene.mob)),
+            *rng.sample([*scene.mob, still], len(scene.mob) + 1),
             *rng.sample(group["mob"], len(group["mob"])),
         ]
         self._web = rng.sample([*scene.web], len(scene.web))

@@ -172,9 +172,20 @@ class WordLists:
                 return f"{rule.reason}: {found[0]!r}"
         return ""
 
+    def signs(self, text: str) -> frozenset[str]:
+        """Words of the text for which the lists would be searched: without any, nothing is found.
+
+        For long texts in parts: only the parts with one of these words, or with letters other than
+        ASCII's, need `text` and `famous`.
+        """
+        return _lists().every.intersection(_WORD.findall(_plain(text)))
+
     def famous(self, text: str) -> str:
         """The first real, well-known person whom the text names in full, or an empty string."""
-        found = _lists().famous.search(_plain(text))
+        plain = _plain(text)
+        if _lists().signs.isdisjoint(_WORD.findall(plain)):
+            return ""
+        found = _lists().famous.search(plain)
         return _lists().names[_SPACES.sub(" ", found[0])] if found else ""
 
 
@@ -190,10 +201,15 @@ class Rule:
 
 @dataclass(frozen=True)
 class Lists:
-    """The word lists, compiled."""
+    """The word lists, compiled; `signs` are the longest words of the names of the famous.
+
+    `every` has the signs of the rules, too.
+    """
 
     rules: list[Rule]
     famous: re.Pattern[str]
+    signs: frozenset[str]
+    every: frozenset[str]
     names: dict[str, str]
 
 
@@ -210,7 +226,9 @@ def _lists() -> Lists:
         for row in lists["rule"]
     ]
     names = {_SPACES.sub(" ", _plain(name)): name for name in lists["famous"]}
-    return Lists(rules, _pattern(lists["famous"]), names)
+    signs = frozenset(max(_WORD.findall(name), key=len) for name in names)
+    every = signs.union(*(rule.signs for rule in rules))
+    return Lists(rules, _pattern(lists["famous"]), signs, every, names)
 
 
 def _pattern(phrases: list[str]) -> re.Pattern[str]:

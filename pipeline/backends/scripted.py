@@ -6,11 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Any
 
+from mcu.author.coref import coref, coref_solve
 from mcu.author.dialogue import dialogue
 from mcu.author.events import events
 from mcu.author.grammar import Voice
+from mcu.author.objects import objects
 from mcu.author.plan import plan
+from mcu.author.refine import refine_student, refine_teacher
 from mcu.author.sheet import RELATIONS, Sheet, Value, episode, library, voice
+from mcu.author.summary import summary
 from mcu.backends import ChatReply, ChatRequest, Dispatch
 from mcu.errors import McuError
 from mcu.ids import rng_of
@@ -156,8 +160,9 @@ def _one_sentence(sheet: Sheet) -> str:
 
 def _album(sheet: Sheet, rng: Random) -> dict[str, Any]:
     speaker = episode(sheet, rng)
-    near, wide = sheet.group["album"], library().talk["album"]
-    rows = [*rng.sample(near, min(3, len(near))), *rng.sample(wide, len(wide))]
+    near, talk = sheet.group["album"], library().talk
+    wide, stills = talk["album"], rng.sample(talk["stills"], 2)
+    rows = [*rng.sample(near, min(2, len(near))), *stills, *rng.sample(wide, len(wide))]
     made: list[dict[str, str]] = []
     places: set[str] = set()
     with_name = 0
@@ -182,4 +187,11 @@ _TASKS: dict[str, Callable[[Sheet, Random], dict[str, Any]]] = {
     "album": _album,
     "dialogue": dialogue,
     "plan": plan,
+    "refine_student": refine_student,
+    "refine_teacher": refine_teacher,
+    "objects": objects,
+    "coref": coref,
+    "coref_solve": coref_solve,
+    "summary_first": summary,
+    "summary_next": summary,
 }

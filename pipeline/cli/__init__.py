@@ -11,10 +11,15 @@ from mcu.errors import Incomplete, McuError
 from mcu.cli import runs as runs
 from mcu.cli import cancel as cancel
 from mcu.cli import look as look
+from mcu.cli import derive as derive
+from mcu.cli import export as export
+from mcu.cli import score as score
 from mcu.cli import index as index
 from mcu.cli import estimate as estimate
 from mcu.cli import calibrate as calibrate
 from mcu.cli import simulate as simulate
+from mcu.cli import check as check
+from mcu.cli import push as push
 # isort: on
 
 __all__ = ["app", "main"]

@@ -1,14 +1,11 @@
 """Calibrating: the bars of checks, from pictures of one's own."""
 
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mcu.cli.counting import counting
 from mcu.cli.terminal import (
     OUTPUTS,
     ConfigFile,
@@ -30,8 +27,6 @@ if TYPE_CHECKING:
 calibrate_app = typer.Typer(no_args_is_help=True, help="Bars of checks, from your own pictures.")
 app.add_typer(calibrate_app, name="calibrate")
 
-_QUIET = 2.0  # seconds that need no progress
-_LINE_EVERY = 10.0
 _FEW = 100
 
 
@@ -109,7 +104,7 @@ def relevance(
 
     rows = read(file)
     encoder = open_encoder(settle(profile, config, set_))
-    with _progress("descriptions") as seen:
+    with counting("descriptions") as seen:
         pairs = measure(rows, folder or file.parent, encoder, seen)
     facts = {"encoder": encoder.name, **report(pairs, refusing)}
     if as_json:
@@ -129,10 +124,10 @@ def _pairs(folder: Path | None, run: Path, limit: int) -> "Pairs":
     from mcu.run import Run
 
     if folder:
-        with _progress() as seen:
+        with counting("pictures") as seen:
             return of_folder(folder, DlibFaces(), seen)
     made = Run.open(run)
-    with _progress() as seen:
+    with counting("pictures") as seen:
         return of_run(made, DlibFaces(), limit, seen)
 
 
@@ -155,33 +150,3 @@ def _lines(facts: dict[str, Any]) -> list[str]:
         for one in facts["bars"]
     ]
     return lines
-
-
-@contextmanager
-def _progress(what: str = "pictures") -> Iterator[Callable[[int, int], None]]:
-    """Shows how many things were looked at: a bar in a terminal, plain lines elsewhere."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    terminal = sys.stderr.isatty()
-    bar = Progress(console=Console(stderr=True), transient=True)
-    task = bar.add_task(what, start=False)
-    began = told = time.monotonic()
-
-    def seen(done: int, total: int) -> None:
-        nonlocal told
-        now = time.monotonic()
-        if now - began < _QUIET:
-            return
-        if terminal:
-            bar.start()
-            bar.start_task(task)
-            bar.update(task, completed=done, total=total)
-        elif now - told >= _LINE_EVERY:
-            told = now
-            say(f"{done:,} of {total:,} {what}")
-
-    try:
-        yield seen
-    finally:
-        bar.stop()

@@ -101,12 +101,14 @@ def resume(
 def _execute(
     run: "Run", stages: tuple[int, int], shards: tuple[int, int] | None, as_json: bool
 ) -> None:
+    from mcu.cli.counting import counting
     from mcu.cli.tables import summary
     from mcu.progress import watch
     from mcu.status import status
 
     try:
-        run.execute(stages, shards, watch)
+        with counting("episodes of the release") as tell:
+            run.execute(stages, shards, watch, tell)
     except KeyboardInterrupt:
         say(f"interrupted; `mcu resume {run.root.name}` goes on where it stopped")
         raise SystemExit(130) from None

@@ -13,6 +13,7 @@ from mcu.errors import ConfigError
 
 if TYPE_CHECKING:
     from mcu.config import Config
+    from mcu.run import Run
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -62,6 +63,24 @@ def settle(
         config = Path("mcu.toml")
     values = {"run": {key: value for key, value in run.items() if value is not None}}
     return load_config(meant(profile), config, flags or (), values=values)
+
+
+def finished(outputs: Path, name: str, flags: list[str] | None = None) -> "Run":
+    """A run to derive from, check or publish: by name, or the newest complete one.
+
+    Flags may change how it is published and what is derived from it, which `run.toml` then keeps.
+
+    Raises:
+        ConfigError: there is none, or a flag changes what its stages made.
+    """
+    from mcu.config import load_config
+    from mcu.run import Run
+    from mcu.status import newest_complete
+
+    found = Run.open(outputs / name) if name else newest_complete(outputs)
+    if not name:
+        say(f"taking {found.root.name}")
+    return Run.create(found.root, load_config("offline", found.root / "run.toml", flags or ()))
 
 
 def named(name: str, profile: str, settings: "Config") -> str:

@@ -1,87 +1,50 @@
-"""One episode with all that belongs to it, and its row in the columns of stark-dialogue."""
+"""The episodes of a finished run as they are published: whole, split, each picture on one side."""
 
-import io
-import json
+import re
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from PIL import Image
-
+from mcu.contract import Stage
 from mcu.family import Family
-from mcu.phash import phash
+from mcu.ids import digest
+from mcu.items import SPLITS, Split
 from mcu.records import (
     Commonsense,
     Events,
     Face,
+    Further,
     Narrative,
     Persona,
     Picture,
     Record,
     Session,
 )
+from mcu.release.splits import BEHIND, NOTHING_HELD_OUT, SLOT, Seen, Sides, SidesMaker, split_of
 from mcu.store import Rows, Unit
 
 if TYPE_CHECKING:
     from mcu.run import Run
 
-SESSIONS = 6
-EPISODE_COLUMNS = (
-    "index",
-    "number_of_session",
-    "name",
-    "age",
-    "gender",
-    "birthplace",
-    "residence",
-    "human_face_description",
-    "human_face_image_key",
-    "persona_category",
-    "persona_sentence",
-    "persona_entity_key",
-    "persona_entity_value",
-    "persona_commonsense_relation",
-    "persona_commonsense_inference",
-)
-SESSION_COLUMNS = (
-    "date",
-    "event",
-    "experience",
-    "speakers",
-    "utterances",
-    "rationales",
-    "image_descriptions",
-    "image_sources",
-    "keywords",
-    "image_id_from_mobile",
-    "images_key",
-    "images_module_name",
-    "device_images_key",
-)
-# Ours, after the released ones.
-EXTRA_COLUMNS = ("narrative",)
-EXTRA_SESSION_COLUMNS = (
-    "time_interval",
-    "experience_op",
-    "caused_by",
-    "device_image_descriptions",
-    "device_image_categories",
-)
-
-
-def columns() -> list[str]:
-    """The released columns in order, then our own."""
-    numbers = range(1, SESSIONS + 1)
-    released = [*EPISODE_COLUMNS, *(f"session{n}:{c}" for n in numbers for c in SESSION_COLUMNS)]
-    ours = (f"session{n}:{c}" for n in numbers for c in EXTRA_SESSION_COLUMNS)
-    return [*released, *EXTRA_COLUMNS, *ours]
+R = TypeVar("R", bound=Record)
+KEPT_OFF = "pictures kept off one side of the split"
+# The picture of a slot, and those behind it, in a record's line. Quotes inside of its texts are
+# escaped there, so that nothing but these two fields can match.
+_PICTURE = re.compile(rb'"image":"([0-9a-f]{64})","phash":"([0-9a-f]{16}|)"')
+_OF_THE_FILE = set(Further.model_fields)  # what differs between a picture and one behind it
 
 
 @dataclass(frozen=True)
 class Episode:
-    """Everything that is published about one episode."""
+    """Everything that is published about one episode; `relatives` finds further records.
 
+    `pictures` are those that stand on the episode's side of the split, and `further` of each those
+    that are published behind it.
+    """
+
+    split: Split
     persona: Persona
     face: Face
     inference: Commonsense
@@ -89,6 +52,16 @@ class Episode:
     events: Events
     sessions: list[Session]
     pictures: list[Picture]
+    relatives: Callable[[type[Record]], list[Record]]
+
+    def of(self, kind: type[R]) -> list[R]:
+        """The episode's records of a type, such as a derived stage's; none where they were lost."""
+        found = self.pictures if kind is Picture else self.relatives(kind)
+        return [record for record in found if isinstance(record, kind)]
+
+    def index(self, seed: int) -> str:
+        """The row's `index` in stark-dialogue, which items name as their source."""
+        return f"{seed}:{self.persona.id}-{self.inference.relation}"
 
     @property
     def complete(self) -> bool:
@@ -98,127 +71,119 @@ class Episode:
         devices = sum(picture.album > 0 for picture in self.pictures)
         return kept == shared and devices == len(self.sessions[-1].album)
 
-    def row(self, seed: int) -> dict[str, Any]:
-        """The episode's row; sessions that do not exist have empty values."""
-        person = self.persona
-        row: dict[str, Any] = {
-            "index": f"{seed}:{person.id}-{self.inference.relation}",
-            "number_of_session": len(self.sessions),
-            "name": person.name,
-            "age": str(person.age),
-            "gender": person.gender,
-            "birthplace": person.birthplace,
-            "residence": person.residence,
-            "human_face_description": self.face.description,
-            "human_face_image_key": f"face:{self.face.key}",
-            "persona_category": person.category,
-            "persona_sentence": person.sentence,
-            "persona_entity_key": person.entity_key,
-            "persona_entity_value": person.entity_value,
-            "persona_commonsense_relation": self.inference.relation,
-            "persona_commonsense_inference": self.inference.inference,
-            "narrative": self.narrative.text,
-        }
-        for session in self.sessions:
-            for column, value in self._session(session).items():
-                row[f"session{session.number}:{column}"] = value
-        return {column: row.get(column, "") for column in columns()}
 
-    def _session(self, session: Session) -> dict[str, str]:
-        shown = {
-            (place.session, place.turn): picture
-            for picture in self.pictures
-            for place in picture.places
-        }
-        turns = [
-            (turn, turn.image, shown.get((session.number, number)))
-            for number, turn in enumerate(session.turns, 1)
-        ]
-        devices = {picture.album: picture for picture in self.pictures if picture.album}
-        caused_by = self.events.events[session.number - 1].caused_by
-        return {
-            "date": session.date,
-            "event": session.event,
-            "experience": session.experience,
-            "speakers": _list(turn.speaker for turn, _, _ in turns),
-            "utterances": _list(turn.utterance for turn, _, _ in turns),
-            "rationales": _list(image.rationale if image else "" for _, image, _ in turns),
-            "image_descriptions": _list(i.description if i else "" for _, i, _ in turns),
-            "image_sources": _list(image.source if image else "" for _, image, _ in turns),
-            "keywords": _list(image.keywords if image else "" for _, image, _ in turns),
-            "image_id_from_mobile": _list(_album_id(image) for _, image, _ in turns),
-            "images_key": _list(_key(picture) for _, _, picture in turns),
-            "images_module_name": _list(p.route if p else "" for _, _, p in turns),
-            "device_images_key": _list(_key(devices.get(e.number)) for e in session.album),
-            "time_interval": str(session.interval) if session.interval else "",
-            "experience_op": session.op,
-            "caused_by": _list(caused_by),
-            "device_image_descriptions": _list(e.description for e in session.album),
-            "device_image_categories": _list(e.category for e in session.album),
-        }
+def episodes(
+    run: "Run", counts: Counter[str], further: tuple[Stage, ...] = ()
+) -> Iterator[Episode]:
+    """Every episode that has a face and enough sessions, shard by shard; losses are counted.
 
-    def face_fields(self) -> dict[str, str]:
-        """The JSON beside the face picture."""
-        return {
-            "face_description": self.face.description,
-            "image_source": "t2i",
-            "image_url": "",
-            "index": self.face.key,
-        }
+    A picture that belongs to another side of the split is left out, or the next one of its slot
+    takes its place. The sides are found in a pass before this one, where a share is held out.
 
-    @staticmethod
-    def image_fields(picture: Picture) -> dict[str, str]:
-        """The JSON beside a picture: the released fields, then whom to thank."""
-        return {
-            "image_source": "web" if picture.route == "web" else picture.source,
-            "image_url": picture.url,
-            "index": picture.key,
-            "image_page": picture.page,
-            "image_licence": picture.licence,
-            "image_author": picture.author,
-            "image_time": picture.time,
-            "image_sha256": picture.image,
-        }
-
-    @staticmethod
-    def link_fields(picture: Picture, data: bytes) -> dict[str, str]:
-        """The JSON of a picture that is a link alone; also what it looked like when it was found.
-
-        The SHA-256 is that of the JPEG that the run keeps, which nobody else can make for sure.
-        `image_phash` is compared with that of whatever the link leads to later, see `mcu.phash`.
-        """
-        with Image.open(io.BytesIO(data)) as image:
-            width, height = image.size
-            seen = phash(image)
-        return {
-            **Episode.image_fields(picture),
-            "image_width": str(width),
-            "image_height": str(height),
-            "image_phash": "" if seen is None else f"{seen:016x}",
-        }
+    Args:
+        run: a finished run.
+        counts: takes the losses, by reason.
+        further: derived stages whose records are wanted, too.
+    """
+    sides, most = sides_of(run, _state(run)), run.config.release.ranked
+    for episode in _read(run, counts, further, SPLITS):
+        if not sides.allow(episode.face.image, episode.split):
+            counts["left out for a face of another side of the split"] += 1
+            continue
+        pictures = []
+        for picture in episode.pictures:
+            if published := _published(picture, sides, episode.split, most):
+                pictures.append(published)
+            else:
+                counts[KEPT_OFF] += 1
+        yield replace(episode, pictures=pictures)
 
 
-def episodes(run: "Run", counts: Counter[str]) -> Iterator[Episode]:
-    """Every episode that has a face and enough sessions, shard by shard; losses are counted."""
+def _published(picture: Picture, sides: Sides, split: Split, most: int) -> Picture | None:
+    """The best picture of a slot that may be on a side, and those behind it."""
+    allowed = [one for one in picture.ranked if sides.allow(one.image, split)]
+    if not allowed:
+        return None
+    best, behind = allowed[0], allowed[1:most]
+    if best is picture and behind == picture.further:
+        return picture
+    changes: dict[str, Any] = {"further": behind}
+    if best is not picture:
+        changes |= {name: getattr(best, name) for name in _OF_THE_FILE}
+    return picture.model_copy(update=changes)
+
+
+def _state(run: "Run") -> str:
+    """A hash of everything that the sides depend on."""
+    from mcu.stages import STAGES
+
+    units = [Unit(stage, shard) for stage in STAGES for shard in range(run.config.shards)]
+    marks = [(run.store.mark(unit) or {}).get("sha256") for unit in units]
+    return digest([run.config.rows("release"), marks])
+
+
+@lru_cache(maxsize=2)
+def sides_of(run: "Run", state: str) -> Sides:
+    """The sides of a run's pictures; `state` is a hash of what they depend on."""
+    settings, maker = run.config.release, SidesMaker()
+    held_out: list[Split] = ["test"] if settings.test else []
+    held_out += ["validation"] if settings.validation else []
+    for episode in _read(run, Counter(), (), held_out) if held_out else ():
+        if episode.complete or not settings.complete_only:
+            for slot in episode.pictures:
+                weights = (SLOT, *[BEHIND] * len(slot.further))
+                seen = [
+                    (one.image, one.phash, weight)
+                    for one, weight in zip(slot.ranked, weights, strict=True)
+                ]
+                maker.hold_out(episode.split, seen)
+            maker.hold_out(episode.split, [(episode.face.image, "", SLOT)])
+    return NOTHING_HELD_OUT if maker.empty else maker.compare(_pictures(run))
+
+
+def _pictures(run: "Run") -> Iterator[list[Seen]]:
+    """Every picture that could be published, a few thousand at a time."""
     from mcu.stages import STAGES
 
     for shard in range(run.config.shards):
+        part: list[Seen] = []
+        with run.store.rows_path(Unit(STAGES[-1], shard)).open("rb") as file:
+            for line in file:
+                for number, found in enumerate(_PICTURE.finditer(line)):
+                    weight = BEHIND if number else SLOT
+                    part.append((found[1].decode(), found[2].decode(), weight))
+        yield part
+
+
+def _read(
+    run: "Run", counts: Counter[str], further: tuple[Stage, ...], wanted: Collection[Split]
+) -> Iterator[Episode]:
+    """The episodes of some sides, with all their pictures."""
+    from mcu.stages import STAGES
+
+    stages = (*STAGES, *further)
+    for shard in range(run.config.shards):
         rows: dict[type[Record], Rows] = {}
-        for stage in STAGES:
+        for stage in stages:
             unit = Unit(stage, shard)
             mark = run.store.mark(unit) or {}
             rows[stage.makes] = Rows(run.store.rows_path(unit), mark.get("sha256", ""))
-        family = Family(STAGES, rows)
-        for events in family.records(Events):
-            episode = _episode(events, family)  # type: ignore[arg-type]
-            if episode is None:
-                counts["left out for a lost face or dialogue"] += 1
-            else:
-                yield episode
-        family.close()
+        family = Family(stages, rows)
+        try:
+            for events in family.records(Events):
+                [persona] = family.of(events, Persona)
+                split = split_of(persona.id, run.config.release)
+                if split not in wanted:
+                    continue
+                if episode := _episode(events, family, split):
+                    yield episode
+                else:
+                    counts["left out for a lost face or dialogue"] += 1
+        finally:
+            family.close()
 
 
-def _episode(events: Events, family: Family) -> Episode | None:
+def _episode(events: Record, family: Family, split: Split) -> Episode | None:
     def all_of(kind: type[Record]) -> list[Any]:
         return family.of(events, kind)
 
@@ -228,27 +193,13 @@ def _episode(events: Events, family: Family) -> Episode | None:
     if not (faces and sessions):
         return None
     return Episode(
+        split=split,
         persona=all_of(Persona)[0],
         face=faces[0],
         inference=inference,
         narrative=all_of(Narrative)[0],
-        events=events,
+        events=all_of(Events)[0],
         sessions=sessions,
         pictures=all_of(Picture),
+        relatives=all_of,
     )
-
-
-def _list(values: Any) -> str:
-    return json.dumps(list(values), ensure_ascii=False)
-
-
-def _album_id(image: Any) -> str:
-    if image is None or not image.album:
-        return ""
-    return "new added image" if image.new else str(image.album)
-
-
-def _key(picture: Picture | None) -> str:
-    if picture is None:
-        return ""
-    return picture.key if picture.copy_allowed else f"url:{picture.key}"

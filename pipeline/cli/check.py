@@ -1,0 +1,85 @@
+"""Checking a release: gates, figures, and the page of charts."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mcu.cli.terminal import OUTPUTS, Json, Outputs, app, put, put_json, say
+from mcu.errors import Incomplete
+
+if TYPE_CHECKING:
+    from mcu.check import Report
+
+_LINE_EVERY = 10.0
+_QUIET = 2.0  # seconds that need no progress
+
+
+@app.command()
+def check(
+    name: Annotated[str, typer.Argument(help="A finished run.")],
+    sample: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Pictures opened at most, about.")
+    ] = 20_000,
+    outputs: Outputs = OUTPUTS,
+    as_json: Json = False,
+) -> None:
+    """Check a release: whole, consistent, safe, like the paper's; exit code 3 when a gate shuts."""
+    from mcu.check import check as examine
+    from mcu.run import Run
+
+    with _progress() as tell:
+        report = examine(Run.open(outputs / name), sample, tell)
+    if as_json:
+        put_json(report.as_json())
+    else:
+        put("\n".join(_lines(report)))
+    if report.failed:
+        shut = ", ".join(report.failed)
+        raise Incomplete(f"gates are shut: {shut}; {report.folder / 'report.html'} shows why")
+
+
+def _lines(report: "Report") -> list[str]:
+    """A line a gate, and below one that is shut what was found."""
+    lines = []
+    for gate in dict.fromkeys(finding.gate for finding in report.findings):
+        own = [finding for finding in report.findings if finding.gate == gate]
+        bad = [finding for finding in own if not finding.passed]
+        lines.append(f"  {gate:<16} {'shut' if bad else 'open'}   {len(own)} checks")
+        for finding in bad:
+            of = f" ({finding.detail})" if finding.detail else ""
+            lines.append(f"    {finding.name}: {finding.value:.6g}, limit {finding.limit:g}{of}")
+            lines += [f"      {example}" for example in finding.examples[:3]]
+    return [*lines, f"report: {report.folder / 'report.html'}"]
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int, int], None]]:
+    """How far the check is: a line that is redrawn in a terminal, plain lines elsewhere."""
+    from rich.console import Console
+    from rich.status import Status
+
+    terminal = sys.stderr.isatty()
+    status = Status("reading", console=Console(stderr=True))
+    began = told = time.monotonic()
+
+    def tell(what: str, done: int, total: int) -> None:
+        nonlocal told
+        now = time.monotonic()
+        if now - began < _QUIET or now - told < (0.2 if terminal else _LINE_EVERY):
+            return
+        told = now
+        text = f"{done:,} of {total:,} {what}"
+        if terminal:
+            status.update(text)
+            status.start()
+        else:
+            say(text)
+
+    try:
+        yield tell
+    finally:
+        status.stop()

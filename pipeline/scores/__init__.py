@@ -1,0 +1,1 @@
+"""Scores: answers to items, leakage probes of items, retrieval by descriptions, intervals."""
