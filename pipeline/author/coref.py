@@ -200,9 +200,9 @@ def _meant(said: str, sheet: Sheet, captions: dict[str, str], code: str) -> list
 def _looks(caption: str, name: str, names: Sequence[str], code: str) -> set[str]:
     """What a caption says of a thing right beside its name, but for what is said of the others."""
     if code == "ko":
-        before = caption[: caption.find(name)] if name in caption else ""
+        before = _stands(name).split(caption)[0] if _stands(name).search(caption) else ""
         for other in names:
-            before = before.rpartition(other)[2] if other != name else before
+            before = before if other == name else _stands(other).split(before)[-1]
         return _tokens(_ENDS.split(before)[-1], code) - _PLACES
     things, relations = read(caption)
     for at, thing in enumerate(things):
@@ -211,3 +211,8 @@ def _looks(caption: str, name: str, names: Sequence[str], code: str) -> set[str]
             has = has and things[at + 1].name not in names
             return set(thing.looks) | (_tokens(things[at + 1].whole, code) if has else set())
     return set()
+
+
+def _stands(name: str) -> re.Pattern[str]:
+    """Finds a Korean name as a word of its own, with a particle at most."""
+    return re.compile(rf"(?<![가-힣]){re.escape(name)}(?=[과와이가]?(?: |$))")

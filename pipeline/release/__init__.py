@@ -166,7 +166,7 @@ class _Sets:
                 name, to = "stark-image", self._images
                 if not picture.copy_allowed:
                     name, to = "stark-image-url", self._links
-                    fields |= seen_fields(picture, self._run.store.image(picture.image))
+                    fields |= seen_fields(self._run.store.image(picture.image))
                 if to.add(picture.key, picture.image, fields, split):
                     counts[f"{name}:source:{fields['image_source']}"] += 1
                     counts[f"{name}:licence:{picture.licence or 'none'}"] += 1

@@ -167,6 +167,7 @@ def face_fields(face: Face) -> dict[str, str]:
         "image_source": "t2i",
         "image_url": "",
         "index": face.key,
+        "image_sha256": face.image,
     }
 
 
@@ -187,12 +188,13 @@ def pictures_of(picture: Picture) -> Iterable[tuple[Picture | Further, dict[str,
                 "image_author": one.author,
                 "image_time": one.time,
                 "image_sha256": one.image,
+                "image_phash": one.phash,
             },
         )
 
 
-def seen_fields(picture: Picture | Further, data: bytes) -> dict[str, str]:
-    """What a picture that is a link alone looked like when it was found.
+def seen_fields(data: bytes) -> dict[str, str]:
+    """The size of a picture that is a link alone, when it was found.
 
     The SHA-256 is that of the JPEG that the run keeps, which nobody else can make for sure.
     `image_phash` is compared with that of whatever the link leads to later, see `mcu.phash`.
@@ -202,5 +204,4 @@ def seen_fields(picture: Picture | Further, data: bytes) -> dict[str, str]:
     return {
         "image_width": str(width),
         "image_height": str(height),
-        "image_phash": picture.phash,
     }

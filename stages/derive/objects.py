@@ -2,11 +2,13 @@
 
 import io
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from PIL import Image
 from pydantic import Field
 
+from mcu.backends import Encoder
 from mcu.context import Context
 from mcu.contract import Reply, stage
 from mcu.errors import Fault, Reject
@@ -16,7 +18,7 @@ from mcu.stages.derive.alike import FREE, alike
 from mcu.stages.text import content_words, mentions, one_line
 
 _MOST = 6  # objects of a reply
-_ALIKE = 0.8  # cosine of two names that may mean one thing
+_ALIKE = 0.5  # cosine of two names that may mean one thing; unrelated ones stay below 0.3
 _BEATEN = 0.8  # share of the other pictures that a picture must beat to be said to show a thing
 _DIGITS = 4
 
@@ -209,18 +211,26 @@ def _check_korean(reply: SeenTwice) -> None:
 
 
 async def _likeness(names: Sequence[str], ctx: Context) -> list[list[float]]:
-    """The cosine of each two names."""
+    """The cosine of each two names by static word vectors, whichever encoder compares pictures."""
     if len(names) < 2:
         return [[0.0]] * len(names)
+    encoder = _word_vectors()
 
     def look() -> dict[str, Any]:
-        vectors = ctx.services.encoder.encode(names)
+        vectors = encoder.encode(names)
         return {"cosines": _rounded(vectors @ vectors.T)}
 
-    content = {"names": list(names), **ctx.config.rows("encoder")}
+    content = {"names": list(names), "encoder": encoder.name}
     answer = await ctx.once("alike", content, lambda: ctx.off_loop(look))
     found: list[list[float]] = answer["cosines"]
     return found
+
+
+@cache
+def _word_vectors() -> Encoder:
+    from mcu.indexes.encoders import CaptionEncoder
+
+    return CaptionEncoder()
 
 
 async def _scores(

@@ -219,12 +219,14 @@ def test_webdataset_finds_every_picture_once(run: Run) -> None:
             "image_source": "t2i",
             "image_url": "",
             "index": face.key,
+            "image_sha256": face.image,
         }
     assert not faces
     for _, sample in samples(run, "stark-image"):
         picture, told = pictures[sample["__key__"]], json.loads(sample["json"])
         assert sha256(sample["jpg"]) == picture.image == told["image_sha256"]
         assert (told["index"], told["image_source"]) == (picture.key, "t2i")
+        assert told["image_phash"] == picture.phash
         seen.add(picture.key)
     for _, sample in samples(run, "stark-image-url"):
         picture, told = pictures[sample["__key__"]], json.loads(sample["json"])

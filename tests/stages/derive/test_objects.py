@@ -1,5 +1,6 @@
 """Lists of objects: what is taken from a reply, what is a twin, what a picture shows."""
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from authors import Author, act, says
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from stages.people import LINE, PERSONA, episode
 
 from mcu.author.objects import objects as author
@@ -18,6 +20,8 @@ from mcu.ids import rng_of
 from mcu.records import Picture, Plan
 from mcu.stages.derive.alike import alike
 from mcu.stages.derive.objects import Named, Objects, Seen, SeenTwice, check, confirmed, objects
+from mcu.store import Store
+from tiny import torch_ready
 
 TEXT = "Lucía with a blue bowl next to a red teapot on a wooden table"
 CAPTION = "Someone with a blue bowl next to a red teapot on a wooden table."
@@ -151,6 +155,38 @@ def test_a_picture_must_beat_most_others_that_lack_a_thing() -> None:
     assert confirmed(3, scores, [True, True, True, False, True, True]) is False
     assert confirmed(3, scores, [False, True, True, False, False, True]) is True
     assert confirmed(0, [0.3], [False]) is None
+
+
+def test_an_encoder_that_sees_looks_for_each_thing(tmp_path: Path) -> None:
+    torch_ready()
+    from tiny_clip import MODEL, write_clip
+
+    weights = write_clip(tmp_path / "clip")
+    store = Store(tmp_path / "run")
+    shades = ["#204060", "#c04020", "#30a050"]
+    images = [store.add_image(_jpeg(shade)) for shade in shades]
+    texts = [TEXT, "A green hat beside a white bell", "A black drum beside a pink towel"]
+    pictures = [
+        picture(text, number).model_copy(update={"image": image, "id": f"p{number}"})
+        for number, (text, image) in enumerate(zip(texts, images, strict=True), 1)
+    ]
+    encoder = {"backend": "open_clip", "model": MODEL, "pretrained": str(weights), "device": "cpu"}
+    found, losses = act(
+        objects, EVENTS, Author(), tmp_path / "run", [*LINE, *pictures], encoder=encoder
+    )
+    assert not losses
+    things = [thing for one in found for thing in one.objects]
+    assert len(things) == 6
+    assert all(thing.in_pixels is not None and thing.score is not None for thing in things)
+    assert {thing.in_pixels for thing in things} == {True, False}
+
+
+def _jpeg(shade: str) -> bytes:
+    image = Image.new("RGB", (64, 64), shade)
+    image.paste("#ffffff", (8, 8, 24, 40))
+    file = io.BytesIO()
+    image.save(file, "JPEG")
+    return file.getvalue()
 
 
 def test_what_is_read_in_a_caption() -> None:
