@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from pydantic import Field
+
 from mcu.records import Row
 
 Split = Literal["train", "validation", "test"]
@@ -19,9 +21,9 @@ class ItemSource(Row):
     """
 
     unique_id: str
-    sessions: list[int] = []
-    utter_ids: list[str] = []
-    image_keys: list[str] = []
+    sessions: list[int] = Field([])
+    utter_ids: list[str] = Field([])
+    image_keys: list[str] = Field([])
 
 
 class Provenance(Row):
@@ -29,7 +31,7 @@ class Provenance(Row):
 
     backend: str = ""
     model: str = ""
-    prompts: list[str] = []
+    prompts: list[str] = Field([])
     seed: int = 0
     mcu: str = ""
 
@@ -49,7 +51,7 @@ class Item(Row):
     split_group: str
     source: ItemSource
     provenance: Provenance
-    checks: dict[str, float] = {}
+    checks: dict[str, float] = Field({})
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,8 @@ _RIGHT = (
 def refine_student(sheet: Sheet, rng: Random) -> dict[str, Any]:
     """Answer the refine_student task: the picture nearest to the line that was pointed to.
 
-    Without a hint the student takes a line by chance, and so often errs at first.
+    Without a hint the student guesses. One who went by the words of the talk would err less where
+    the right picture has common ones, and what is kept of the dialogues would tell it.
     """
     lines, pictures = _numbered(sheet, r"Line (\d+)"), _pictures(sheet)
     tried = {text.strip() for text in _numbered(sheet, r"Try (\d+)").values()}
@@ -57,7 +58,7 @@ def refine_student(sheet: Sheet, rng: Random) -> dict[str, Any]:
         if (found := _LINE.search(text))
     ]
     line = hints[-1] if hints else rng.choice([*lines] or ["1"])
-    heard = _words(lines.get(line, "")) - _speakers(lines)
+    heard = _words(lines.get(line, "")) - _speakers(lines) if hints else set()
     fits = {letter: len(heard & _words(pictures.get(letter, ""))) for letter in open_}
     best = max(fits.values())
     choice = rng.choice([letter for letter in open_ if fits[letter] == best])
@@ -76,10 +77,9 @@ def refine_teacher(sheet: Sheet, rng: Random) -> dict[str, Any]:
     voice = Voice(rng, {"line": line}, {})
     if choice == right:
         return {"score": 10, "feedback": voice.say(rng.choice(_RIGHT))}
-    shared = len(_words(pictures.get(choice, "")) & wanted)
-    later = sheet.number("Try", 1, 1, 9) - 1
-    score = min(8, rng.randint(2, 4) + 2 * min(shared, 1) + later)
-    return {"score": score, "feedback": voice.say(rng.choice(_WRONG))}
+    # It grows with the tries alone: how like the choice is would tell of the right picture.
+    later = sheet.number("Try", 1, 1, 4) - 1
+    return {"score": rng.randint(1, 3) + 2 * later, "feedback": voice.say(rng.choice(_WRONG))}
 
 
 def _numbered(sheet: Sheet, label: str) -> dict[str, str]:

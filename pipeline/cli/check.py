@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mcu.cli.terminal import OUTPUTS, Json, Outputs, app, put, put_json, say
+from mcu.cli.terminal import OUTPUTS, Json, Outputs, app, finished, put, put_json, say
 from mcu.errors import Incomplete
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ _QUIET = 2.0  # seconds that need no progress
 
 @app.command()
 def check(
-    name: Annotated[str, typer.Argument(help="A finished run.")],
+    name: Annotated[str, typer.Argument(help="The run; the newest complete by default.")] = "",
     sample: Annotated[
         int, typer.Option(min=0, metavar="N", help="Pictures opened at most, about.")
     ] = 20_000,
@@ -29,10 +29,10 @@ def check(
 ) -> None:
     """Check a release: whole, consistent, safe, like the paper's; exit code 3 when a gate shuts."""
     from mcu.check import check as examine
-    from mcu.run import Run
 
+    run = finished(outputs, name)
     with _progress() as tell:
-        report = examine(Run.open(outputs / name), sample, tell)
+        report = examine(run, sample, tell)
     if as_json:
         put_json(report.as_json())
     else:

@@ -20,16 +20,19 @@ def counting(what: str) -> Iterator[Callable[[int, int], None]]:
     terminal = sys.stderr.isatty()
     bar = Progress(console=Console(stderr=True), transient=True)
     task = bar.add_task(what, start=False)
-    began = told = time.monotonic()
+    began = told = 0.0  # when the first thing was done: what went before was shown by others
 
     def seen(done: int, total: int = 0) -> None:
-        nonlocal told
+        nonlocal began, told
         now = time.monotonic()
+        if not began:
+            began = told = now
         if now - began < _QUIET:
             return
         if terminal:
-            bar.start()
-            bar.start_task(task)
+            if not bar.live.is_started:
+                bar.start()
+                bar.start_task(task)
             bar.update(task, completed=done, total=total or None)
         elif now - told >= _LINE_EVERY:
             told = now
@@ -38,4 +41,5 @@ def counting(what: str) -> Iterator[Callable[[int, int], None]]:
     try:
         yield seen
     finally:
-        bar.stop()
+        if bar.live.is_started:
+            bar.stop()

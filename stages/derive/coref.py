@@ -73,21 +73,25 @@ def _item(
         turns=[*talk.lines, Line(speaker=talk.last, text=last.text)],
         images=_images(talk, pictures),
         mentions=talk.mentions,
-        target=Target(
-            turn=len(talk.lines) + 1,
-            speaker=talk.last,
-            text=last.text,
-            demonstrative=last.demonstrative,
-            start=last.start,
-            end=last.start + len(last.demonstrative),
-            topic=last.topic,
-        ),
+        target=_target(talk, last),
         options=options,
         answer=LABELS[place],
         answer_text=options[place].text,
         rationale=_rationale(talk, last, order, options, ids[0]),
         difficulty=_difficulty(talk, last, pictures),
         twin_id=ids[1],
+    )
+
+
+def _target(talk: Coref, last: LastTurn) -> Target:
+    return Target(
+        turn=len(talk.lines) + 1,
+        speaker=talk.last,
+        text=last.text,
+        demonstrative=last.demonstrative,
+        start=last.start,
+        end=last.start + len(last.demonstrative),
+        topic=last.topic,
     )
 
 

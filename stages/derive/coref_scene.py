@@ -6,7 +6,7 @@ from mcu.context import Context
 from mcu.contract import Reply, stage
 from mcu.errors import Fault, Reject
 from mcu.records import Events, Picture, Record, Row
-from mcu.stages.derive.coref_check import Chat, check
+from mcu.stages.derive.coref_check import Chat, both, check
 from mcu.stages.derive.coref_plan import Plan, plans
 from mcu.stages.derive.coref_words import Words, words_of
 from mcu.stages.derive.objects import Objects, Thing
@@ -53,8 +53,8 @@ class LastTurn(Row):
     start: int
     gold: int
     topic: str
-    agreed: float
-    guessed: bool
+    agreed: float = 0.0
+    guessed: bool = False
 
 
 class Coref(Record):
@@ -123,23 +123,11 @@ async def _chat(episode: Events, plan: Plan, words: Words, ctx: Context) -> Core
 
 
 def _record(episode: Events, plan: Plan, words: Words, chat: Chat) -> Coref:
-    shots = [
-        Shot(
-            picture=picture.picture,
-            key=picture.key,
-            owner=owner,
-            caption=caption,
-            objects=[one.thing for one in plan.objects if one.photo == photo],
-        )
-        for photo, (picture, owner, caption) in enumerate(
-            zip(plan.pictures, plan.owners, plan.captions, strict=True)
-        )
-    ]
     return Coref(
         parent=episode.id,
         number=plan.number,
         language=words.code,
-        shots=shots,
+        shots=_shots(plan),
         lines=[Line(speaker=t.speaker, text=t.text, photo=t.photo) for t in chat.turns],
         mentions=[
             Mention(
@@ -161,16 +149,25 @@ def _record(episode: Events, plan: Plan, words: Words, chat: Chat) -> Coref:
                     start=words.places(text, asked.demonstrative)[0],
                     gold=gold,
                     topic=topic,
-                    agreed=0.0,
-                    guessed=False,
                 )
-                for text, gold, topic in zip(
-                    (written.text, written.twin), asked.golds, asked.topics, strict=True
-                )
+                for text, gold, topic in zip(both(written), asked.golds, asked.topics, strict=True)
             ]
             for written, asked in zip(chat.endings, plan.endings, strict=True)
         ],
     )
+
+
+def _shots(plan: Plan) -> list[Shot]:
+    return [
+        Shot(
+            picture=picture.picture,
+            key=picture.key,
+            owner=plan.owners[photo],
+            caption=plan.captions[photo],
+            objects=[one.thing for one in plan.objects if one.photo == photo],
+        )
+        for photo, picture in enumerate(plan.pictures)
+    ]
 
 
 async def _solved(

@@ -127,6 +127,11 @@ def _sets(shown: Sequence[Picture], alike: Likeness, rng: Random) -> list[tuple[
     return found
 
 
+def _first(picture: Picture) -> Place:
+    """Where a picture was shown first."""
+    return min(picture.places, key=lambda place: (place.session, place.turn))
+
+
 def _talk(picture: Picture) -> int:
     return picture.places[0].session
 
@@ -157,12 +162,14 @@ def _moment(
     name: str,
     rng: Random,
 ) -> Refined | None:
-    """The moment of one of the four, not tried yet; None where the talk before it is too short."""
-    right = rng.choice(four)
-    place = min(right.places, key=lambda p: (p.session, p.turn))
-    lines = _lines(sessions, place, four, name)
-    if sum(len(content_words(line)) for line in lines) < _FEWEST:
+    """The moment of one of the four, not tried yet; None where the talk before one is too short.
+
+    Were that asked of the right one alone, it would often be one that is shown late in its talk.
+    """
+    heard = {p.id: _lines(sessions, _first(p), four, name) for p in four}
+    if any(sum(len(content_words(line)) for line in lines) < _FEWEST for lines in heard.values()):
         return None
+    right = rng.choice(four)
     order = rng.sample(four, len(four))
     away = [picture for picture in order if _talk(picture) != _talk(right)]
     near = max(away, key=lambda picture: alike[right.id, picture.id])
@@ -173,8 +180,8 @@ def _moment(
     ]  # fmt: skip
     return Refined(
         parent=episode.id,
-        place=place,
-        lines=lines,
+        place=_first(right),
+        lines=heard[right.id],
         pictures=[picture.id for picture in order],
         candidates=[picture.description for picture in order],
         kinds=kinds,
