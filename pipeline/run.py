@@ -242,10 +242,11 @@ class Run:
     def records(self, kind: type[R]) -> Iterator[R]:
         """The records of one type, of all finished units, in order."""
         from mcu.stages import STAGES
+        from mcu.stages.derive import FURTHER
 
-        stage = next((s for s in STAGES if s.makes is kind), None)
+        stage = next((s for s in (*STAGES, *FURTHER) if s.makes is kind), None)
         if stage is None:
-            made = ", ".join(s.makes.__name__ for s in STAGES)
+            made = ", ".join(s.makes.__name__ for s in (*STAGES, *FURTHER))
             raise ConfigError(f"no stage makes {kind.__name__} records; there are {made}")
         for shard in range(self.config.shards):
             if self.store.mark(Unit(stage, shard)) is not None:

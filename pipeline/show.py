@@ -16,17 +16,18 @@ from mcu.store import Unit
 
 
 def find_stage(text: str) -> Stage:
-    """A stage by name or number.
+    """A stage, one of the eight or a derived one, by name or number.
 
     Raises:
         ConfigError: there is none.
     """
     from mcu.stages import STAGES
+    from mcu.stages.derive import FURTHER
 
-    for stage in STAGES:
+    for stage in (*STAGES, *FURTHER):
         if text in (stage.name, str(stage.number)):
             return stage
-    names = ", ".join(f"{s.number} {s.name}" for s in STAGES)
+    names = ", ".join(f"{s.number} {s.name}" for s in (*STAGES, *FURTHER))
     raise ConfigError(f"there is no stage {text!r}; the stages are {names}")
 
 

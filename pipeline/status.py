@@ -65,10 +65,9 @@ def _stages(run: Run) -> tuple[Stage, ...]:
     begun |= {path.name for path in run.root.glob("s*_*")}
     if begun <= {stage.folder for stage in STAGES}:
         return STAGES
-    from mcu.stages.derive import TASKS
+    from mcu.stages.derive import FURTHER
 
-    further = {stage.number: stage for task in TASKS for stage in task.stages}
-    return (*STAGES, *(s for _, s in sorted(further.items()) if s.folder in begun))
+    return (*STAGES, *(stage for stage in FURTHER if stage.folder in begun))
 
 
 def _parts(run: Run, stage: Stage) -> list[Part]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 MCU = (sys.executable, "-m", "mcu")
 
@@ -65,6 +65,10 @@ class Simulator:
         with urlopen(self.url.removesuffix("/v1") + "/stats") as reply:
             found: dict[str, float] = json.load(reply)
         return found
+
+    def reset(self) -> None:
+        """Let it forget what it has seen."""
+        urlopen(Request(self.url.removesuffix("/v1") + "/reset", method="POST")).close()
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from mcu import prompts
 from mcu.backends import ChatRequest
 from mcu.errors import ConfigError
 from mcu.stages import STAGES
-from mcu.stages.derive import TASKS
+from mcu.stages.derive import FURTHER
 
 FOLDER = Path(prompts.__file__).parent
 NAMES = sorted(path.stem for path in FOLDER.glob("*.md"))
@@ -52,8 +52,7 @@ def values(name: str, text: str = "x") -> dict[str, Any]:
 
 
 def test_every_template_is_used_and_every_one_used_is_there() -> None:
-    further = {stage for task in TASKS for stage in task.stages}
-    used = {name for stage in (*STAGES, *further) for name in stage.prompts}
+    used = {name for stage in (*STAGES, *FURTHER) for name in stage.prompts}
     assert used | {"repair"} == set(NAMES)
 
 

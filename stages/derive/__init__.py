@@ -1,5 +1,6 @@
 """The derived tasks, in order: what is made from a finished run beyond the eight stages."""
 
+from mcu.contract import Stage
 from mcu.derive import Task
 from mcu.stages.derive.coref import TASK as COREF
 from mcu.stages.derive.image_choice_refine import TASK as IMAGE_CHOICE_REFINE
@@ -17,4 +18,7 @@ TASKS: tuple[Task, ...] = (
     TIMELINE_QA,
     IMAGE_CHOICE_REFINE,
     MULTI_IMAGE_QA,
+)
+FURTHER: tuple[Stage, ...] = tuple(
+    sorted({stage for task in TASKS for stage in task.stages}, key=lambda stage: stage.number)
 )

@@ -120,19 +120,23 @@ def _on(ask: Asker, day: str) -> str:
 
 
 def multi_hop(ask: Asker, ranks: tuple[int, ...]) -> Found | None:
-    """The event of the talk before or after the one on a date."""
-    for rank in ranks:
-        for four in ask.fours():
-            gold = four[rank]
-            near = [e for e in ask.dated if abs(e.number - gold.number) == 1]
-            if not near or not (where := ask.at(gold)):
-                continue
-            by = ask.rng.choice(near)
-            side = "before" if gold.number < by.number else "after"
-            asked = f"What did {ask.name} tell of in the talk right {side} the one on {by.date}?"
-            texts = (gold.event, *(e.event for e in four if e is not gold))
-            return Found(asked, texts, (where, Evidence(session=by.number)), rank)
-    return None
+    """The event of the talk before or after the one on a date, among four that have both.
+
+    The first is before others alone and the last after others, and texts hint at which is which.
+    """
+    dated = {event.number for event in ask.dated}
+    middle = [e for e in ask.events if {e.number - 1, e.number + 1} <= dated]
+    if len(middle) < SIZE:
+        return None
+    four = sorted(ask.rng.sample(middle, SIZE), key=lambda event: event.number)
+    gold, side = four[ranks[0]], ask.rng.choice(("before", "after"))
+    by = next(e for e in ask.dated if e.number == gold.number + (1 if side == "before" else -1))
+    where = ask.at(gold)
+    if where is None:
+        return None
+    asked = f"What did {ask.name} tell of in the talk right {side} the one on {by.date}?"
+    texts = (gold.event, *(event.event for event in four if event is not gold))
+    return Found(asked, texts, (where, Evidence(session=by.number)), ranks[0])
 
 
 def temporal(ask: Asker, ranks: tuple[int, ...]) -> Found | None:

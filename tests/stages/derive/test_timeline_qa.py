@@ -75,11 +75,27 @@ def test_not_told_is_right_as_often_as_the_three_events_beside_it() -> None:
     assert abs(3 * counts["abstain"] - counts["single"]) <= 4
 
 
+def six(number: int = 40) -> list[TimelineItem]:
+    """The multi-hop items of episodes of six talks."""
+    days = [*DATES, "2023.09.30"]
+    texts = [*EVENTS, "Ana writes a poem."]
+    events = [happening(n, *pair) for n, pair in enumerate(zip(days, texts, strict=True), 1)]
+    said = {event.number: [event.event] for event in events}
+    given = [told_by_hand(events, said, person=f"person {n}") for n in range(number)]
+    return [item for item in items(Hand(*given)) if item.kind == "multi-hop"]
+
+
 def test_multi_hop_asks_for_the_neighbour_of_a_date() -> None:
-    for item in of("multi-hop"):
+    days = [*DATES, "2023.09.30"]
+    for item in six():
         date = item.question.removesuffix("?").split()[-1]
         step = 1 if "right after" in item.question else -1
-        assert item.answer_text == EVENTS[DATES.index(date) + step]
+        assert item.answer_text == EVENTS[days.index(date) + step]
+
+
+def test_multi_hop_offers_what_has_a_talk_before_and_after_alone() -> None:
+    assert all(set(item.texts) == set(EVENTS[1:]) for item in six())
+    assert all(item.kind != "multi-hop" for item in many())
 
 
 def test_temporal_counts_the_days_between_two_events() -> None:
@@ -106,9 +122,7 @@ def test_update_asks_for_the_latest_news_as_of_a_date() -> None:
 
 
 def test_the_right_option_is_early_and_late_as_often() -> None:
-    ranks = Counter(
-        sorted(item.texts, key=EVENTS.index).index(item.answer_text) for item in of("multi-hop")
-    )
+    ranks = Counter(EVENTS[1:].index(item.answer_text) for item in six())
     assert max(ranks.values()) - min(ranks[n] for n in range(4)) <= 1
 
 
