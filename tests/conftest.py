@@ -5,10 +5,13 @@ import os
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiohttp import web
+
+if TYPE_CHECKING:
+    from mcu.run import Run
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Serve = Callable[[Handler | web.Application], str]
@@ -88,3 +91,17 @@ def tiny_sdxl(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tiny import write_sdxl
 
     return write_sdxl(tmp_path_factory.mktemp("sdxl"))
+
+
+@pytest.fixture(scope="session")
+def released(tmp_path_factory: pytest.TempPathFactory) -> "Run":
+    """A small release with all three sides of the split, made once a process."""
+    import mcu
+
+    run = mcu.make_run(
+        tmp_path_factory.mktemp("runs") / "r",
+        run={"episodes": 20, "seed": 10},
+        release={"validation": 0.3, "test": 0.3},
+    )
+    run.execute()
+    return run

@@ -1,4 +1,4 @@
-"""Derived sets: made of complete runs alone, killed and gone on with, dropped with their release."""
+"""Derived sets: of complete runs alone, killed and gone on with, dropped with their release."""
 
 import json
 import os

@@ -102,8 +102,10 @@ def test_no_path_of_this_machine_is_published(whole: Path, folder: Path) -> None
 
 def test_the_card_names_the_models_and_their_licences(whole: Path) -> None:
     card = (whole / "release" / "stark-image" / "README.md").read_text()
-    assert "| face | lightning | sdxl_lightning_2step_unet.safetensors | not known |" in card
-    assert "| persona | photomaker | photomaker-v1.bin | not known | not known |" in card
+    unknown = "not known; use not known"
+    face = "pictures (face, lightning) | sdxl_lightning_2step_unet.safetensors"
+    assert f"| {face} | {unknown} |" in card
+    assert f"| pictures (persona, photomaker) | photomaker-v1.bin | {unknown} |" in card
 
 
 def test_pictures_of_one_persona_are_drawn_from_their_face(whole: Path) -> None:
