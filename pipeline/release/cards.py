@@ -140,7 +140,7 @@ def _told(
         "pictures": "jpg" in looked.schema.names,
         "found": looked.name in ("stark-image", "stark-image-url"),
         "indexes": [public(name) for name in config.index.names],
-        "models": models(config),
+        "models": models(config, further),
         "sources": sources(config),
         "stages": stages_of(run, further),
         **checks_of(config),

@@ -48,9 +48,9 @@ def stages_of(run: "Run", further: tuple[Stage, ...]) -> list[dict[str, Any]]:
     return found
 
 
-def models(config: Config) -> list[dict[str, str]]:
+def models(config: Config, further: tuple[Stage, ...] = ()) -> list[dict[str, str]]:
     """What wrote, drew, found and checked, each with its licence or terms."""
-    rows = [*_writers(config), *_painters(config.image)]
+    rows = [*_writers(config, further), *_painters(config.image)]
     if config.encoder.backend == "caption":
         rows.append(_row("fit of picture and text", "static embeddings (WordLlama)", "MIT"))
     else:
@@ -107,14 +107,14 @@ def _authors(config: Config) -> str:
     return f"{texts[0].upper()}{texts[1:]}; the pictures are {drawn}."
 
 
-def _writers(config: Config) -> list[dict[str, str]]:
+def _writers(config: Config, further: tuple[Stage, ...]) -> list[dict[str, str]]:
     from mcu.stages import STAGES
 
     chat = config.chat
     if chat.backend == "scripted":
         return [_row("all texts", f"{chat.model}, a script", "part of mcu, Apache-2.0")]
     by: dict[str, list[str]] = {}
-    for stage in STAGES:
+    for stage in (*STAGES, *further):
         if stage.prompts:
             by.setdefault(public(str(chat.of(stage.name).model)), []).append(stage.name)
     return [

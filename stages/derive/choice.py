@@ -12,6 +12,7 @@ from mcu.ids import rng_of, uuid4_of
 from mcu.items import LABELS, Item, ItemSource
 from mcu.records import Picture, Place, Row
 from mcu.release.episodes import Episode
+from mcu.release.rows import key_of
 from mcu.stages.text import content_words
 
 PHOTO = "[photo]"
@@ -118,11 +119,6 @@ def labelled(texts: Sequence[str], keys: Sequence[str] = ()) -> list[Option]:
     ]
 
 
-def picture_key(picture: Picture) -> str:
-    """The picture's key as `images_key` has it."""
-    return picture.key if picture.copy_allowed else f"url:{picture.key}"
-
-
 def shown_at(episode: Episode) -> dict[tuple[int, int], Picture]:
     """The picture of each turn that has one, by session and turn."""
     return {(p.session, p.turn): picture for picture in episode.pictures for p in picture.places}
@@ -146,7 +142,7 @@ def talks(episode: Episode) -> list[Talk]:
                     utter_id=f"{session.number}.{number}",
                     speaker=turn.speaker,
                     text=turn.utterance,
-                    image_key=picture_key(picture) if picture else "",
+                    image_key=key_of(picture) if picture else "",
                     caption=turn.image.description if turn.image else "",
                 )
             )

@@ -7,8 +7,9 @@ from mcu.ids import rng_of, uuid4_of
 from mcu.items import LABELS, ItemSource
 from mcu.records import Picture
 from mcu.release.episodes import Episode
+from mcu.release.rows import key_of
 from mcu.stages.derive.alike import alike
-from mcu.stages.derive.choice import Deck, picture_key, seat
+from mcu.stages.derive.choice import Deck, seat
 from mcu.stages.derive.coref_item import Choice, CorefItem, Difficulty, Rationale, Shown, Target
 from mcu.stages.derive.coref_scene import Coref, LastTurn, Line, coref, options_of
 from mcu.stages.derive.coref_view import chat, question, seed
@@ -66,7 +67,7 @@ def _item(
             unique_id=episode.index(material.config.run.seed),
             sessions=sorted({session for session, _ in where}),
             utter_ids=[f"{session}.{turn}" for session, turn in sorted(where)],
-            image_keys=[picture_key(picture) for picture in pictures],
+            image_keys=[key_of(picture) for picture in pictures],
         ),
         provenance=material.provenance(coref),
         checks={"solvers": last.agreed, "captions_needed": float(not last.guessed)},
@@ -99,7 +100,7 @@ def _images(talk: Coref, pictures: Sequence[Picture]) -> list[Shown]:
     turns = {line.photo: number for number, line in enumerate(talk.lines, 1) if line.photo}
     return [
         Shown(
-            key=picture_key(picture),
+            key=key_of(picture),
             owner=shot.owner,
             turn=turns[number],
             caption=shot.caption,

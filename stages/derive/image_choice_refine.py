@@ -10,6 +10,7 @@ from mcu.ids import rng_of
 from mcu.items import LABELS, Question
 from mcu.records import Picture, Row
 from mcu.release.episodes import Episode
+from mcu.release.rows import key_of
 from mcu.stages.derive.choice import (
     Choice,
     Deck,
@@ -17,7 +18,6 @@ from mcu.stages.derive.choice import (
     chat,
     envelope,
     labelled,
-    picture_key,
     seat,
     utter_id,
 )
@@ -128,7 +128,7 @@ def _item(
     wrong = [number for number in range(_SIZE) if number != refined.gold]
     order = seat(refined.gold, rng.sample(wrong, _SIZE - 1), place)
     found = [pictures.get(refined.pictures[number]) for number in order]
-    keys = [picture_key(picture) if picture else "" for picture in found]
+    keys = [key_of(picture) if picture else "" for picture in found]
     options = labelled([refined.candidates[number] for number in order], keys)
     where = utter_id(refined.place)
     return RefineItem(

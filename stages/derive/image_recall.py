@@ -12,6 +12,7 @@ from mcu.ids import rng_of
 from mcu.items import Question
 from mcu.records import Picture, Place
 from mcu.release.episodes import Episode
+from mcu.release.rows import key_of
 from mcu.stages.derive.choice import (
     PHOTO,
     Choice,
@@ -24,7 +25,6 @@ from mcu.stages.derive.choice import (
     envelope,
     labelled,
     lines_of,
-    picture_key,
     seat,
     talks,
     told,
@@ -130,7 +130,7 @@ def _item(
 ) -> RecallItem:
     gold, *others = recall.pictures
     seated = seat(gold, rng.sample(others, _SIZE - 1), place)
-    keys = [picture_key(picture) for picture in seated]
+    keys = [key_of(picture) for picture in seated]
     options = labelled([picture.description for picture in seated], keys)
     later, first = recall.later, recall.first
     days = {session.number: session.date for session in episode.sessions}
@@ -156,7 +156,7 @@ def _item(
         answer_text=gold.description,
         evidence=[Evidence(session=first.session, utter_id=utter_id(first))],
         context=_context(heard, later) if later else [],
-        image_key=picture_key(gold),
+        image_key=key_of(gold),
         distance=end - first.session,
         days=days_between(day, days[end]),
     )

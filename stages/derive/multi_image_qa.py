@@ -9,13 +9,13 @@ from mcu.ids import rng_of
 from mcu.items import Question
 from mcu.records import Picture, Row
 from mcu.release.episodes import Episode
+from mcu.release.rows import key_of
 from mcu.stages.derive.choice import (
     Choice,
     Deck,
     chat,
     envelope,
     labelled,
-    picture_key,
     seat,
     utter_id,
 )
@@ -186,7 +186,7 @@ def _date(episode: Episode, picture: Picture) -> str:
 
 
 def _item(material: Material, episode: Episode, found: _Found) -> MultiImageItem:
-    keys = [picture_key(picture) for picture in found.pictures]
+    keys = [key_of(picture) for picture in found.pictures]
     spots = [utter_id(place) for picture in found.pictures for place in picture.places]
     options = labelled(found.options)
     return MultiImageItem(
@@ -216,8 +216,8 @@ def _item(material: Material, episode: Episode, found: _Found) -> MultiImageItem
             )
             for number, (key, picture) in enumerate(zip(keys, found.pictures, strict=True), 1)
         ],
-        uses=[picture_key(picture) for picture in found.uses],
-        hidden=picture_key(found.hidden),
+        uses=[key_of(picture) for picture in found.uses],
+        hidden=key_of(found.hidden),
         face_key=f"face:{episode.face.key}" if found.person else "",
     )
 

@@ -14,6 +14,7 @@ from mcu.contract import Reply, stage
 from mcu.errors import Fault, Reject
 from mcu.languages import written_in
 from mcu.records import Events, Persona, Picture, Record, Row
+from mcu.release.rows import key_of
 from mcu.stages.derive.alike import FREE, alike
 from mcu.stages.text import content_words, mentions, one_line
 
@@ -151,7 +152,7 @@ def _record(
     return Objects(
         parent=episode.id,
         picture=picture.id,
-        key=picture.key if picture.copy_allowed else f"url:{picture.key}",
+        key=key_of(picture),
         caption=reply.caption,
         objects=things,
         also={"ko": reply.caption_korean} if isinstance(reply, SeenTwice) else {},

@@ -11,6 +11,7 @@ from mcu.ids import rng_of
 from mcu.items import LABELS, Question
 from mcu.records import Place, Row
 from mcu.release.episodes import Episode
+from mcu.release.rows import key_of
 from mcu.stages.derive.choice import (
     Choice,
     Deck,
@@ -18,7 +19,6 @@ from mcu.stages.derive.choice import (
     chat,
     envelope,
     labelled,
-    picture_key,
     seat,
     talks,
     told,
@@ -120,7 +120,7 @@ def steps_of(episode: Episode, kind: str) -> list[list[Step]]:
     else:
         shown = [(min(p.places, key=_spot), p) for p in episode.pictures if p.places]
         steps = [
-            Step(at.session, days[at.session], p.description, picture_key(p), utter_id(at))
+            Step(at.session, days[at.session], p.description, key_of(p), utter_id(at))
             for at, p in sorted(shown, key=lambda pair: _spot(pair[0]))
         ]
     for step in steps:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mcu.records import Picture
 from mcu.release.episodes import Episode
-from mcu.stages.derive.choice import picture_key
+from mcu.release.rows import key_of
 from mcu.stages.derive.objects import Objects
 from mcu.stages.text import content_words, mentions
 
@@ -63,7 +63,7 @@ def _style(episode: Episode) -> Trait:
 def _things(episode: Episode) -> Iterator[Trait]:
     """Things that two pictures or more show, by their lists of objects."""
     listed = {record.key: record for record in episode.of(Objects)}
-    known = [(p, listed[key]) for p in episode.pictures if (key := picture_key(p)) in listed]
+    known = [(p, listed[key]) for p in episode.pictures if (key := key_of(p)) in listed]
     names = dict.fromkeys(thing.name.casefold() for _, row in known for thing in row.objects)
     for name in names:
         those, others = [], []
