@@ -85,6 +85,18 @@ def test_a_run_without_material_is_told(tmp_path: Path) -> None:
     assert not list(run.root.glob(".stark-*"))
 
 
+def test_all_goes_on_past_a_task_that_has_nothing(tmp_path: Path) -> None:
+    sessions = ("--set", "run.sessions=[1, 1]")
+    assert mcu("run", "--episodes", "5", "--name", "a", *sessions, cwd=tmp_path).returncode == 0
+    done = mcu("derive", "all", "a", "--audit", "--json", cwd=tmp_path)
+    assert done.returncode == 3
+    assert done.stderr.splitlines()[-1].startswith("mcu: incomplete: timeline-order: no items")
+    facts = {fact["task"]: fact for fact in json.loads(done.stdout)}
+    assert "summary" in facts and "coref" in facts and "timeline-order" not in facts
+    assert facts["coref"]["audit"]["all"]["items"] == facts["coref"]["items"] > 0
+    assert Path(tmp_path, facts["coref"]["folder"], "audit.json").is_file()
+
+
 def test_kills(tmp_path: Path) -> None:
     """A derivation killed four times ends in the same bytes, and no answer is paid for twice."""
     more = ("--set", 'derive.languages=["en", "ko"]')

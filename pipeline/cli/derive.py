@@ -33,19 +33,25 @@ def derive(
 
     chosen = tasks_named(task)
     run = finished(outputs, name, set_)
-    facts, leaking = [], []
+    facts, troubles = [], []
     for one in chosen:
-        with counting(f"{one.name} items") as tell:
-            made = make(run, one, watch, tell)
+        try:
+            with counting(f"{one.name} items") as tell:
+                made = make(run, one, watch, tell)
+        except Incomplete as lack:  # of one task; the others may be possible
+            troubles.append(str(lack))
+            continue
         found = _audits(made) if audit and made.questions else {}
         facts.append(_facts(made, found))
-        leaking += [f"{one.name} ({part})" for part, result in found.items() if not result.passed]
+        leaking = ", ".join(part for part, result in found.items() if not result.passed)
+        if leaking:
+            troubles.append(f"{one.name}: answers leak ({leaking}); the table names the probes")
         if not as_json:
             put("\n".join(_lines(made, found)))
-    if as_json:
+    if as_json and facts:
         put_json(facts if task == "all" else facts[0])
-    if leaking:
-        raise Incomplete(f"answers leak in {', '.join(leaking)}; the table names the probes")
+    if troubles:
+        raise Incomplete("; ".join(troubles))
     say(f"{sum(fact['items'] for fact in facts):,} items in {run.root / 'release'}")
 
 

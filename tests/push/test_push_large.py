@@ -21,6 +21,8 @@ from releases import (
     write_release,
 )
 
+from mcu.stages.derive import TASKS
+
 NOW = {"Retry-After": "0"}
 MB = 1_000_000
 
@@ -82,11 +84,14 @@ def test_a_run_is_checked_pushed_and_loaded(tmp_path: Path) -> None:
     with serving(tmp_path / "hub") as hub:
         env = environment(hub, tmp_path / "home")
         mcu("run", "--profile", "offline", "--episodes", "20", "--name", "r")
+        mcu("derive", "all", "r", "--set", 'derive.languages=["en", "ko"]')
         assert "was not checked; run `mcu check r`" in mcu("push", "r", "--repo", "ada/x", code=2)
         mcu("check", "r")
         facts = json.loads(mcu("push", "r", "--repo", "ada/x", "--json"))
         repos = [one["repo"] for one in facts["sets"]]
-        assert {"ada/x-dialogue", "ada/x-image", "ada/x-face-image"} <= set(repos)
+        released = {"dialogue", "image", "face-image"}
+        derived = {task.folder.removeprefix("stark-") for task in TASKS}
+        assert set(repos) == {f"ada/x-{name}" for name in released | derived}
         assert_all_there(hub, tmp_path / "outputs" / "r" / "release")
         assert_cards_last(hub)
         loaded = subprocess.run(
