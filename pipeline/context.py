@@ -105,14 +105,13 @@ class Context:
         model: str = "",
         **variables: Any,
     ) -> M:
-        """Fill a prompt, ask the model, parse, check, and ask again with the fault quoted.
+        """Fill a prompt by name, ask the model, parse, check, and ask again with the fault quoted.
 
         Args:
-            prompt: name of the template.
+            prompt: the template.
             reply: schema of the answer.
             check: raises Fault with the sentence that the model is then shown.
-            lenient: give the last well-formed and safe reply back although `check` still fails, so
-                that the stage can keep what is good in it.
+            lenient: give the last safe reply back although `check` fails, for what is good in it.
             model: asked in place of the stage's own, where several must agree.
             **variables: exactly the template's own.
 
@@ -127,16 +126,15 @@ class Context:
                 value = parse(text, reply)
                 self._check_safety(value)
                 last = value
-                if check is not None:
+                if check:
                     check(value)
                 return value
             except Fault as fault:
-                failure = fault
-            history = [*messages, *_repair(text, _brief(failure))]
+                failure = _brief(fault)
+            history = [*messages, *_repair(text, failure)]
         if lenient and last is not None:
             return last
-        code = "refused" if _REFUSAL.match(text) else "bad_reply" if text.strip() else "empty"
-        raise Reject(code, _brief(failure), text)
+        raise _given_up(text, failure)
 
     async def _whole(
         self,
@@ -275,6 +273,12 @@ def _brief(fault: Fault) -> str:
     """A fault's sentence, which may quote the model, at a length that may be sent and kept."""
     text = str(fault)
     return text if len(text) <= _SENTENCE else text[:_SENTENCE] + "..."
+
+
+def _given_up(text: str, fault: str) -> Reject:
+    """Why no reply could be used; the last one is kept."""
+    code = "refused" if _REFUSAL.match(text) else "bad_reply" if text.strip() else "empty"
+    return Reject(code, fault, text)
 
 
 def _repair(text: str, fault: str) -> list[dict[str, str]]:

@@ -11,6 +11,7 @@ from mcu.export.ultron import Tell
 
 if TYPE_CHECKING:
     from mcu.run import Run
+    from mcu.stages.derive.summary import SummaryItem
 
 
 def export_summariser(
@@ -42,18 +43,21 @@ def export_summariser(
     found = material(run, summaries=True)
     with ExportFiles(folder) as files:
         for number, item in enumerate(items(found), 1):
-            record = {
-                "id": item.item_id,
-                "unique_id": item.source.unique_id,
-                "split_group": item.split_group,
-                "session": item.session,
-                "round": item.round,
-                "messages": summariser(item, first, following),
-            }
-            files.add(item.split, record)
+            files.add(item.split, _record(item, first, following))
             if tell:
                 tell(number, 0)
         if not files.counts:
             raise Incomplete("this run has not one summary, so that there is no record")
         templates = {"first": first.hash, "next": following.hash}
         return files.finish({"kind": "summariser", "templates": templates, "mcu": __version__})
+
+
+def _record(item: "SummaryItem", first: Template, following: Template) -> dict[str, Any]:
+    return {
+        "id": item.item_id,
+        "unique_id": item.source.unique_id,
+        "split_group": item.split_group,
+        "session": item.session,
+        "round": item.round,
+        "messages": summariser(item, first, following),
+    }

@@ -95,6 +95,12 @@ def row(episode: "Episode", seed: int, provenance: str) -> dict[str, Any]:
         "split_group": person.id,
         "provenance": provenance,
     }
+    return found | _sessions(episode)
+
+
+def _sessions(episode: "Episode") -> dict[str, str]:
+    """The columns of the sessions that there are."""
+    found: dict[str, str] = {}
     shown = {
         (place.session, place.turn): picture
         for picture in episode.pictures

@@ -49,12 +49,11 @@ def _item(
     ids: tuple[str, str],
     place: int,
 ) -> CorefItem:
-    forms = words_of(talk.language)
     sources = {p.id: p for p in episode.pictures}
     pictures = [sources[shot.picture] for shot in talk.shots]
     others = [number for number in range(1, 5) if number != last.gold]
     order = seat(last.gold, rng_of("options", ids[0]).sample(others, 3), place)
-    options = _options(talk, order, forms)
+    options = _options(talk, order, words_of(talk.language))
     where = [(p.session, p.turn) for picture in pictures for p in picture.places]
     return CorefItem(
         item_id=ids[0],
