@@ -133,6 +133,7 @@ def test_the_checks_are_in_the_journal_and_a_resume_draws_nothing(whole: Path) -
     assert time.perf_counter() - began < 30
 
 
+@pytest.mark.slow
 def test_killed_while_it_draws(whole: Path, folder: Path) -> None:
     """Finished pictures are kept, none is half written, and the end is the same bytes."""
     root = folder / "outputs" / "killed"

@@ -9,6 +9,8 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
+import pytest
+
 from helpers import MCU, Simulator, environment, mcu, simulator, tree
 
 KILLS = 20
@@ -23,6 +25,7 @@ def command(url: str, name: str) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_twenty_kills(tmp_path: Path) -> None:
     with simulator(tmp_path, "--latency", "0.02") as server:
         whole = mcu(*command(server.url, "whole"), cwd=tmp_path)

@@ -215,6 +215,7 @@ def test_every_word_of_the_lexicon_has_a_drawing() -> None:
         assert names.get(background, background) in places()
 
 
+@pytest.mark.slow
 def test_every_place_and_thing_can_be_drawn() -> None:
     assert len(places()) >= 50
     assert len(kinds()) >= 200

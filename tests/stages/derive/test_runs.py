@@ -20,6 +20,7 @@ from mcu.stages.derive.objects import objects
 from mcu.stages.derive.refine import ROUNDS, Refined, refine, telling
 from mcu.stages.text import content_words
 
+pytestmark = pytest.mark.slow  # a run of 60 episodes; the tasks have quick tests of their own
 KINDS = {
     timeline_order.TASK.name: {"events", "pictures"},
     image_recall.TASK.name: {"again", "dated"},
