@@ -206,6 +206,11 @@ class Place(Row):
     session: int
     turn: int
 
+    @property
+    def at(self) -> tuple[int, int]:
+        """To sort by, and to look up."""
+        return self.session, self.turn
+
 
 class Further(Row):
     """A found picture that would do for a slot, too: ranked behind the one that was taken."""
@@ -258,3 +263,8 @@ class Picture(Record):
     def ranked(self) -> "list[Picture | Further]":
         """The picture of the slot, then those behind it."""
         return [self, *self.further]
+
+    @property
+    def first(self) -> Place:
+        """Where it is shown first; only for one that is shown."""
+        return min(self.places, key=lambda place: place.at)

@@ -169,6 +169,19 @@ class Run:
             finally:
                 await services.close()
 
+    def check_complete(self) -> None:
+        """See that the release is that of the units as they are.
+
+        Raises:
+            ConfigError: it is not, or there is none; the message says what to do.
+        """
+        from mcu.release import is_current
+
+        if not is_current(self):
+            raise ConfigError(
+                f"run {self.root.name!r} is not complete; `mcu resume {self.root.name}` ends it"
+            )
+
     def derive(self, further: tuple[Stage, ...], watch: Watch | None = None) -> None:
         """Do what is not done of some derived stages, on all shards of a finished run.
 
@@ -176,14 +189,10 @@ class Run:
             ConfigError: the run is not finished.
             McuError: see the class of the error.
         """
-        from mcu.release import is_current
         from mcu.stages import STAGES
 
         _refuse_in_a_loop()
-        if not is_current(self):
-            raise ConfigError(
-                f"run {self.root.name!r} is not complete; `mcu resume {self.root.name}` ends it"
-            )
+        self.check_complete()
         if not further:
             return
         shards = list(range(self.config.shards))

@@ -12,7 +12,7 @@ from mcu.contract import Stage
 from mcu.errors import ConfigError
 from mcu.journal import TOTALS, read_totals
 from mcu.run import Run
-from mcu.store import Unit
+from mcu.store import Unit, rejects_of
 
 Paid = dict[str, Any]  # by the names of TOTALS
 
@@ -118,17 +118,13 @@ def _cost(paid: Paid) -> dict[str, Any]:
 
 def _stage(stage: Stage, parts: list[Part], paid: Paid) -> dict[str, Any]:
     marks = [part.mark for part in parts if part.mark]
-    rejects: dict[str, int] = {}
-    for mark in marks:
-        for code, number in mark["rejects"].items():
-            rejects[code] = rejects.get(code, 0) + number
     return {
         "number": stage.number,
         "name": stage.name,
         "shards": len(parts),
         "shards_done": len(marks),
         "records": sum(mark["records"] for mark in marks),
-        "rejects": dict(sorted(rejects.items())),
+        "rejects": rejects_of(marks),
         **_cost(paid),
     }
 

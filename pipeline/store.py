@@ -4,7 +4,8 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
@@ -172,6 +173,14 @@ class Rows:
     def close(self) -> None:
         """Give the file back."""
         self._file.close()
+
+
+def rejects_of(marks: Iterable[dict[str, Any]]) -> dict[str, int]:
+    """The rejects that units' marks count, by reason, in order of the reasons."""
+    found: Counter[str] = Counter()
+    for mark in marks:
+        found.update(mark.get("rejects", {}))
+    return dict(sorted(found.items()))
 
 
 def dump(value: Any, indent: int | None = None) -> bytes:

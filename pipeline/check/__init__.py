@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from mcu.check.files import CHECKS, Files, hash_of
+from mcu.check.files import CHECKS, Files
 from mcu.check.findings import Finding, rounded
 from mcu.errors import ConfigError, StoreError
-from mcu.ids import digest
+from mcu.ids import digest, sha256_of
 
 if TYPE_CHECKING:
     from mcu.check.rows import Row
@@ -140,7 +140,7 @@ def _same(folder: Path, told: dict[str, Any], since: int) -> bool:
         now = (folder / name).stat()
         if now.st_size != was["bytes"]:
             return False
-        if now.st_ctime_ns >= since and hash_of(folder / name) != was["sha256"]:
+        if now.st_ctime_ns >= since and sha256_of(folder / name) != was["sha256"]:
             return False
     return True
 

@@ -13,7 +13,8 @@ import numpy as np
 
 from mcu.check.duplicates import alike
 from mcu.check.findings import Finding
-from mcu.check.rows import Row, key_bytes
+from mcu.check.rows import Row
+from mcu.ids import key_bytes
 from mcu.stages.text import words
 
 GATE = "diversity"

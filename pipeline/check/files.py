@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-SPLITS = ("train", "validation", "test")
+from mcu.ids import sha256_of
+from mcu.items import SPLITS
+
 CHECKS = "checks"  # the folder of the report, which is no set
 _BLOCK = 512
 _CHUNK = 1 << 20
@@ -85,7 +87,7 @@ class Files:
         told = {}
         for name in self.names():
             path = self.folder / name
-            digest = self.hashes.get(name) or hash_of(path)
+            digest = self.hashes.get(name) or sha256_of(path)
             told[name] = {"bytes": path.stat().st_size, "sha256": digest}
         return told
 
@@ -142,9 +144,3 @@ def members(file: _Hashing) -> Iterator[tuple[str, bytes]]:
 
 def _octal(field_: bytes) -> int:
     return int(field_.strip(b" \0"), 8)
-
-
-def hash_of(path: Path) -> str:
-    """A file's SHA-256 in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

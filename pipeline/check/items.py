@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from mcu.backends.checks import WordLists
-from mcu.check.files import SPLITS, Files
+from mcu.check.files import Files
 from mcu.check.findings import Finding, Tally
 from mcu.check.pictures import Pictures
 from mcu.check.references import FACES, IMAGES, LINKS, Keys, References, told
 from mcu.check.rows import flat
 from mcu.check.safety import private
+from mcu.items import SPLITS
 
 _ENVELOPE = frozenset(
     ("item_id", "task", "language", "split", "split_group", "source", "provenance", "checks")

@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mcu.check.files import SPLITS, Files, Torn
+from mcu.check.files import Files, Torn
 from mcu.check.findings import Finding, Tally
 from mcu.check.references import LINKS, SETS, Keys
-from mcu.check.rows import key_bytes
-from mcu.ids import sha256
+from mcu.ids import key_bytes, sha256
+from mcu.items import SPLITS
 from mcu.phash import phash
 
 GATE = "integrity"

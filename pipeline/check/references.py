@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mcu.check.files import SPLITS
 from mcu.check.findings import Finding, Tally
-from mcu.check.rows import Row, Talk, flat, key_bytes
+from mcu.check.rows import Row, Talk, flat
+from mcu.ids import key_bytes
+from mcu.items import SPLITS
 
 IMAGES, FACES, LINKS = SETS = ("stark-image", "stark-face-image", "stark-image-url")
 KEY = np.dtype("V16")
@@ -46,8 +47,10 @@ class References:
     gate = "integrity"
 
     def __init__(self) -> None:
-        self.keys = {(name, split): Keys() for name in SETS for split in SPLITS}
-        self.groups = {split: Keys() for split in SPLITS}
+        self.keys: dict[tuple[str, str], Keys] = {
+            (name, split): Keys() for name in SETS for split in SPLITS
+        }
+        self.groups: dict[str, Keys] = {split: Keys() for split in SPLITS}
         self.unfound = Tally()  # moments whose picture was not found, which the format allows
         self._faults = {kind: Tally() for kind in ("lists", "parallel", "sessions")}
         self._keys, self._modules, self._names = Tally(), Tally(), Tally()

@@ -1,13 +1,14 @@
 """Rows of stark-dialogue as the checks see them: read by name, lists decoded, faults kept."""
 
-import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-SESSIONS = 6
+from mcu.ids import key_bytes
+from mcu.release.rows import SESSIONS
+
 # One element a turn.
 TURN_LISTS = (
     "speakers",
@@ -183,13 +184,3 @@ def flat(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for part in value:
             yield from flat(part)
-
-
-def key_bytes(key: str) -> bytes:
-    """A key in 16 bytes: a UUID's own, a hash of anything else."""
-    if len(key) == 36 and key.count("-") == 4:
-        try:
-            return bytes.fromhex(key.replace("-", ""))
-        except ValueError:
-            pass
-    return hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).digest()

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mcu.check.files import SPLITS
 from mcu.check.findings import Finding
 from mcu.check.pictures import Pictures
 from mcu.check.references import FACES, IMAGES, LINKS, References, together, told
+from mcu.items import SPLITS
 from mcu.release.near import Hashes
 
 GATE = "splits"
@@ -28,7 +28,7 @@ def findings(refs: References, sets: dict[str, Pictures]) -> list[Finding]:
 
 
 def _named(name: str, refs: References) -> Finding:
-    keys = {split: refs.keys[name, split].array() for split in SPLITS}
+    keys: dict[str, NDArray[Any]] = {s: refs.keys[name, s].array() for s in SPLITS}
     return _shared(f"{name}: keys that two sides name", keys)
 
 
@@ -43,7 +43,7 @@ def _shared(name: str, keys: dict[str, NDArray[Any]]) -> Finding:
 
 def _files(sets: list[Pictures]) -> dict[str, NDArray[Any]]:
     """Hashes of files by side, but for links that tell of none."""
-    found = {}
+    found: dict[str, NDArray[Any]] = {}
     for number, split in enumerate(SPLITS):
         parts = [one.files.array()[one.side() == number] for one in sets]
         hashes = np.concatenate(parts)

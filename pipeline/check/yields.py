@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from mcu.store import Unit
+from mcu.store import Unit, rejects_of
 
 if TYPE_CHECKING:
     from mcu.run import Run
@@ -15,10 +15,6 @@ def yields(run: "Run") -> list[dict[str, Any]]:
     found = []
     for stage in STAGES:
         marks = [run.store.mark(Unit(stage, shard)) or {} for shard in range(run.config.shards)]
-        rejects: dict[str, int] = {}
-        for mark in marks:
-            for code, number in mark.get("rejects", {}).items():
-                rejects[code] = rejects.get(code, 0) + number
         row = {key: sum(m.get(key, 0) for m in marks) for key in ("inputs", "records", "calls")}
-        found.append({"stage": stage.name, **row, "rejects": dict(sorted(rejects.items()))})
+        found.append({"stage": stage.name, **row, "rejects": rejects_of(marks)})
     return found

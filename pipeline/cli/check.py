@@ -1,21 +1,15 @@
 """Checking a release: gates, figures, and the page of charts."""
 
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mcu.cli.terminal import OUTPUTS, Json, Outputs, app, finished, put, put_json, say
+from mcu.cli.counting import counting
+from mcu.cli.terminal import OUTPUTS, Json, Outputs, app, finished, put, put_json
 from mcu.errors import Incomplete
 
 if TYPE_CHECKING:
     from mcu.check import Report
-
-_LINE_EVERY = 10.0
-_QUIET = 2.0  # seconds that need no progress
 
 
 @app.command()
@@ -31,8 +25,8 @@ def check(
     from mcu.check import check as examine
 
     run = finished(outputs, name)
-    with _progress() as tell:
-        report = examine(run, sample, tell)
+    with counting("episodes") as tell:
+        report = examine(run, sample, lambda what, done, of: tell(done, of, what))
     if as_json:
         put_json(report.as_json())
     else:
@@ -54,32 +48,3 @@ def _lines(report: "Report") -> list[str]:
             lines.append(f"    {finding.name}: {finding.value:.6g}, limit {finding.limit:g}{of}")
             lines += [f"      {example}" for example in finding.examples[:3]]
     return [*lines, f"report: {report.folder / 'report.html'}"]
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str, int, int], None]]:
-    """How far the check is: a line that is redrawn in a terminal, plain lines elsewhere."""
-    from rich.console import Console
-    from rich.status import Status
-
-    terminal = sys.stderr.isatty()
-    status = Status("reading", console=Console(stderr=True))
-    began = told = time.monotonic()
-
-    def tell(what: str, done: int, total: int) -> None:
-        nonlocal told
-        now = time.monotonic()
-        if now - began < _QUIET or now - told < (0.2 if terminal else _LINE_EVERY):
-            return
-        told = now
-        text = f"{done:,} of {total:,} {what}"
-        if terminal:
-            status.update(text)
-            status.start()
-        else:
-            say(text)
-
-    try:
-        yield tell
-    finally:
-        status.stop()

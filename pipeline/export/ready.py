@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 from mcu.derive import Material
 from mcu.engine import Engine
 from mcu.errors import ConfigError
-from mcu.release import is_current
 
 if TYPE_CHECKING:
     from mcu.run import Run
@@ -22,8 +21,7 @@ def material(run: "Run", summaries: bool) -> Material:
     from mcu.stages.derive.summary import TASK, summary
 
     name = run.root.name
-    if not is_current(run):
-        raise ConfigError(f"run {name!r} is not complete; `mcu resume {name}` ends it")
+    run.check_complete()
     if not summaries:
         return Material(run, replace(TASK, stages=()))
     shards = list(range(run.config.shards))

@@ -90,9 +90,7 @@ def _check(options: Options, template: Template) -> None:
 def records(episode: Episode, seed: int, options: Options) -> Iterator[dict[str, Any]]:
     """The records of one episode, in order of its turns."""
     known = _summaries(episode) if options.summaries else {}
-    pictures = {
-        (p.session, p.turn): picture for picture in episode.pictures for p in picture.places
-    }
+    pictures = episode.shown
     for session in episode.sessions:
         before = [text for number, text in sorted(known.items()) if number < session.number]
         lines = _lines(session, options.history)

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from mcu.errors import BackendError, StoreError
+from mcu.ids import sha256_of
 from mcu.push.hub import Held
 from mcu.push.plan import File, human
 
@@ -25,7 +26,8 @@ def hashes(files: Iterable[File], tell: Callable[[str], None]) -> dict[File, str
     total, done, told = sum(file.size for file in asked), 0, time.monotonic()
     try:
         with ThreadPoolExecutor(_THREADS) as pool:
-            for file, sha256 in zip(asked, pool.map(_sha256, asked), strict=True):
+            sums = pool.map(sha256_of, [file.local for file in asked])
+            for file, sha256 in zip(asked, sums, strict=True):
                 found[file] = sha256
                 done += file.size
                 if time.monotonic() - told > _LINE_EVERY:
@@ -65,11 +67,6 @@ def some(paths: Iterable[str]) -> str:
     """The first few of some paths, for a message."""
     few = sorted(paths)
     return ", ".join(few[:3]) + (f" and {len(few) - 3} more" if len(few) > 3 else "")
-
-
-def _sha256(file: File) -> str:
-    with file.local.open("rb") as data:
-        return hashlib.file_digest(data, "sha256").hexdigest()
 
 
 def _git_blob(path: Path) -> str:

@@ -64,6 +64,11 @@ class Episode:
         return f"{seed}:{self.persona.id}-{self.inference.relation}"
 
     @property
+    def shown(self) -> dict[tuple[int, int], Picture]:
+        """The picture of each turn that has one, by session and turn (both from 1)."""
+        return {place.at: picture for picture in self.pictures for place in picture.places}
+
+    @property
     def complete(self) -> bool:
         """Whether every shared picture and every device picture was found."""
         shared = sum(t.image is not None for s in self.sessions for t in s.turns)
@@ -113,13 +118,17 @@ def _published(picture: Picture, sides: Sides, split: Split, most: int) -> Pictu
     return picture.model_copy(update=changes)
 
 
-def _state(run: "Run") -> str:
-    """A hash of everything that the sides depend on."""
+def sums_of(run: "Run") -> list[str | None]:
+    """The hash of each unit's rows, None of one that is not done."""
     from mcu.stages import STAGES
 
     units = [Unit(stage, shard) for stage in STAGES for shard in range(run.config.shards)]
-    marks = [(run.store.mark(unit) or {}).get("sha256") for unit in units]
-    return digest([run.config.rows("release"), marks])
+    return [(run.store.mark(unit) or {}).get("sha256") for unit in units]
+
+
+def _state(run: "Run") -> str:
+    """A hash of everything that the sides depend on."""
+    return digest([run.config.rows("release"), sums_of(run)])
 
 
 @lru_cache(maxsize=2)

@@ -7,9 +7,8 @@ import tarfile
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
-from uuid import UUID
 
-from mcu.ids import sha256
+from mcu.ids import key_bytes, sha256
 from mcu.items import SPLITS, Split
 from mcu.release.sign import Signer
 from mcu.store import Store, dump
@@ -172,16 +171,9 @@ class _Keys:
 
     def add(self, key: str) -> bool:
         """Note a key; tells whether it is new."""
-        row = self._base.execute("INSERT OR IGNORE INTO keys VALUES (?)", (_short(key),))
+        row = self._base.execute("INSERT OR IGNORE INTO keys VALUES (?)", (key_bytes(key),))
         return row.rowcount == 1
 
     def close(self) -> None:
         """Forget them."""
         self._base.close()
-
-
-def _short(key: str) -> bytes:
-    try:
-        return UUID(key).bytes
-    except ValueError:
-        return key.encode()

@@ -1,6 +1,5 @@
 """The files of a derived set: parquet, chat records and further forms, streamed split by split."""
 
-import os
 from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
@@ -46,7 +45,7 @@ class ItemSet:
             files.discard()
 
     def close(self) -> Counter[str]:
-        """End all files and see them on disk; gives the number of items a split."""
+        """End all files; gives the number of items a split."""
         for files in self._splits.values():
             files.close()
         return Counter({s: self._splits[s].count for s in SPLITS if s in self._splits})
@@ -99,11 +98,4 @@ class _SplitFiles:
 
     def _open(self, path: Path) -> BinaryIO:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = self._stack.enter_context(path.open("wb"))
-        self._stack.callback(_sync, file)
-        return file
-
-
-def _sync(file: BinaryIO) -> None:
-    file.flush()
-    os.fsync(file.fileno())
+        return self._stack.enter_context(path.open("wb"))

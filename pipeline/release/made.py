@@ -7,7 +7,7 @@ from mcu.backends.diffusers.routes import KINDS, parts, public
 from mcu.config import Config
 from mcu.contract import Stage
 from mcu.image_section import ImageSection
-from mcu.store import Unit
+from mcu.store import Unit, rejects_of
 
 if TYPE_CHECKING:
     from mcu.run import Run
@@ -30,10 +30,6 @@ def stages_of(run: "Run", further: tuple[Stage, ...]) -> list[dict[str, Any]]:
     found = []
     for stage in (*STAGES, *further):
         marks = [run.store.mark(Unit(stage, n)) or {} for n in range(run.config.shards)]
-        rejects: dict[str, int] = {}
-        for mark in marks:
-            for code, number in mark.get("rejects", {}).items():
-                rejects[code] = rejects.get(code, 0) + number
         found.append(
             {
                 "number": stage.number,
@@ -42,7 +38,7 @@ def stages_of(run: "Run", further: tuple[Stage, ...]) -> list[dict[str, Any]]:
                 "prompts": {name: prompts.load(name).version for name in stage.prompts},
                 "inputs": sum(mark.get("inputs", 0) for mark in marks),
                 "records": sum(mark.get("records", 0) for mark in marks),
-                "rejects": dict(sorted(rejects.items())),
+                "rejects": rejects_of(marks),
             }
         )
     return found

@@ -101,11 +101,7 @@ def row(episode: "Episode", seed: int, provenance: str) -> dict[str, Any]:
 def _sessions(episode: "Episode") -> dict[str, str]:
     """The columns of the sessions that there are."""
     found: dict[str, str] = {}
-    shown = {
-        (place.session, place.turn): picture
-        for picture in episode.pictures
-        for place in picture.places
-    }
+    shown = episode.shown
     devices = {picture.album: picture for picture in episode.pictures if picture.album}
     for session in episode.sessions:
         caused_by = episode.events.events[session.number - 1].caused_by

@@ -1,6 +1,5 @@
 """What is in a set that was just written: its files, rows, columns and figures, for its card."""
 
-import hashlib
 import json
 import re
 import tarfile
@@ -11,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mcu.ids import digest
+from mcu.ids import digest, sha256_of
 from mcu.items import SPLITS, Split
 
 if TYPE_CHECKING:
@@ -183,9 +182,7 @@ def _file(path: Path, lengths: Mapping[str, int], known: str | None) -> DataFile
         told = pq.read_metadata(path)
         count = told.num_rows
         decoded = sum(told.row_group(n).total_byte_size for n in range(told.num_row_groups))
-    if known is None:
-        with path.open("rb") as file:
-            known = hashlib.file_digest(file, "sha256").hexdigest()
+    known = known or sha256_of(path)
     split: Any = match[1] if match else "train"
     return DataFile(path.name, split, count, size, decoded, known)
 

@@ -1,7 +1,7 @@
 """What the multiple-choice tasks share: talks, options, decks that deal seats, the envelope."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, TypeVar
 
@@ -9,8 +9,8 @@ from pydantic import Field
 
 from mcu.derive import Material, Message
 from mcu.ids import rng_of, uuid4_of
-from mcu.items import LABELS, Item, ItemSource
-from mcu.records import Picture, Place, Row
+from mcu.items import LABELS, Item, ItemSource, Question
+from mcu.records import Place, Row
 from mcu.release.episodes import Episode
 from mcu.release.rows import key_of
 from mcu.stages.text import content_words
@@ -119,11 +119,6 @@ def labelled(texts: Sequence[str], keys: Sequence[str] = ()) -> list[Option]:
     ]
 
 
-def shown_at(episode: Episode) -> dict[tuple[int, int], Picture]:
-    """The picture of each turn that has one, by session and turn."""
-    return {(p.session, p.turn): picture for picture in episode.pictures for p in picture.places}
-
-
 def utter_id(place: Place) -> str:
     """A turn's name, such as `2.7`."""
     return f"{place.session}.{place.turn}"
@@ -131,7 +126,7 @@ def utter_id(place: Place) -> str:
 
 def talks(episode: Episode) -> list[Talk]:
     """The sessions as items tell them."""
-    shown = shown_at(episode)
+    shown = episode.shown
     found = []
     for session in episode.sessions:
         turns = []
@@ -191,8 +186,12 @@ def sentences_of(text: str) -> list[str]:
 
 def days_between(first: str, last: str) -> int:
     """Days from one date, YYYY.MM.DD, to another."""
-    one, other = (date.fromisoformat(day.replace(".", "-")) for day in (first, last))
-    return (other - one).days
+    return (day_of(last) - day_of(first)).days
+
+
+def day_of(text: str) -> date:
+    """A date of the form YYYY.MM.DD."""
+    return date.fromisoformat(text.replace(".", "-"))
 
 
 def envelope(
@@ -230,6 +229,20 @@ def envelope(
             image_keys=list(dict.fromkeys(key for key in pictures if key)),
         ),
     }
+
+
+def question_of(item: Choice, views: Mapping[str, str], **more: Any) -> Question:
+    """An item as probes see it: the views and what else is its task's own; the rest is the same."""
+    return Question(
+        id=item.item_id,
+        group=item.split_group,
+        split=item.split,
+        options=item.texts,
+        answer=item.gold,
+        views=views,
+        language=item.language,
+        **more,
+    )
 
 
 def chat(item: Choice, *parts: str) -> list[Message]:

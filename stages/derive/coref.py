@@ -54,7 +54,7 @@ def _item(
     others = [number for number in range(1, 5) if number != last.gold]
     order = seat(last.gold, rng_of("options", ids[0]).sample(others, 3), place)
     options = _options(talk, order, words_of(talk.language))
-    where = [(p.session, p.turn) for picture in pictures for p in picture.places]
+    where = [p.at for picture in pictures for p in picture.places]
     return CorefItem(
         item_id=ids[0],
         task="coref",

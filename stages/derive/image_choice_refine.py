@@ -18,6 +18,7 @@ from mcu.stages.derive.choice import (
     chat,
     envelope,
     labelled,
+    question_of,
     seat,
     utter_id,
 )
@@ -160,12 +161,8 @@ def question(item: RefineItem) -> Question:
     """The item as probes see it; the feedback alone must not tell what the picture is."""
     said = "\n".join(item.context)
     helped = "\n".join(one.feedback for one in item.rounds[:-1])
-    return Question(
-        id=item.item_id,
-        group=item.split_group,
-        split=item.split,
-        options=item.texts,
-        answer=item.gold,
+    return question_of(
+        item,
         views={
             "full": f"{said}\n{helped}\n{item.question}",
             "feedback alone": helped,
@@ -173,7 +170,6 @@ def question(item: RefineItem) -> Question:
             "reasons alone": "\n".join(one.reason for one in item.rounds[:-1]),
         },
         bins={"rounds": str(len(item.rounds)), "first try": _first(item)},
-        language=item.language,
     )
 
 

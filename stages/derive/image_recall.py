@@ -25,6 +25,7 @@ from mcu.stages.derive.choice import (
     envelope,
     labelled,
     lines_of,
+    question_of,
     seat,
     talks,
     told,
@@ -87,7 +88,7 @@ def _again(material: Material, episode: Episode, rng: Random) -> Iterator[_Recal
     """
     days = {session.number: session.date for session in episode.sessions}
     for picture in episode.pictures:
-        spots = sorted(picture.places, key=lambda p: (p.session, p.turn))
+        spots = sorted(picture.places, key=lambda p: p.at)
         if not picture.album or len({p.session for p in spots}) != 2:
             continue
         first = spots[0]
@@ -113,7 +114,7 @@ def _dated(episode: Episode, ranks: tuple[int, ...], rng: Random) -> tuple[int, 
     by_day: dict[str, list[tuple[Place, Picture]]] = {}
     for picture in episode.pictures:
         if len({days[p.session] for p in picture.places}) == 1:
-            place = min(picture.places, key=lambda p: (p.session, p.turn))
+            place = picture.first
             by_day.setdefault(days[place.session], []).append((place, picture))
     if len(by_day) < _SIZE:
         return None
@@ -190,19 +191,14 @@ def question(item: RecallItem) -> Question:
     """The item as probes see it: without the earlier talks, or with the talks alone."""
     asked = "\n".join([*lines_of(item.context), item.question])
     heard = told(item.sessions)
-    return Question(
-        id=item.item_id,
-        group=item.split_group,
-        split=item.split,
-        options=item.texts,
-        answer=item.gold,
+    return question_of(
+        item,
         views={
             "full": f"{heard}\n\n{asked}",
             "no talks": asked,
             "no question": heard,
         },
         bins={"kind": item.kind, "distance": str(item.distance)},
-        language=item.language,
     )
 
 

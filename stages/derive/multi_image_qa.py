@@ -16,6 +16,7 @@ from mcu.stages.derive.choice import (
     chat,
     envelope,
     labelled,
+    question_of,
     seat,
     utter_id,
 )
@@ -244,16 +245,11 @@ def question(item: MultiImageItem) -> Question:
     }
     if item.kind == "order":
         views["no dates"] = f"{listed(item, lambda image: image.caption)}\n{item.question}"
-    return Question(
-        id=item.item_id,
-        group=item.split_group,
-        split=item.split,
-        options=item.texts,
-        answer=item.gold,
+    return question_of(
+        item,
         views=views,
         chance={"one picture hidden": _GUESS.get(item.kind, 0.5)},
         bins={"kind": item.kind, "pictures": str(len(item.images))},
-        language=item.language,
     )
 
 

@@ -127,11 +127,6 @@ def _sets(shown: Sequence[Picture], alike: Likeness, rng: Random) -> list[tuple[
     return found
 
 
-def _first(picture: Picture) -> Place:
-    """Where a picture was shown first."""
-    return min(picture.places, key=lambda place: (place.session, place.turn))
-
-
 def _talk(picture: Picture) -> int:
     return picture.places[0].session
 
@@ -166,7 +161,7 @@ def _moment(
 
     Were that asked of the right one alone, it would often be one that is shown late in its talk.
     """
-    heard = {p.id: _lines(sessions, _first(p), four, name) for p in four}
+    heard = {p.id: _lines(sessions, p.first, four, name) for p in four}
     if any(sum(len(content_words(line)) for line in lines) < _FEWEST for lines in heard.values()):
         return None
     right = rng.choice(four)
@@ -180,7 +175,7 @@ def _moment(
     ]  # fmt: skip
     return Refined(
         parent=episode.id,
-        place=_first(right),
+        place=right.first,
         lines=heard[right.id],
         pictures=[picture.id for picture in order],
         candidates=[picture.description for picture in order],

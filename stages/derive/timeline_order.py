@@ -9,7 +9,7 @@ from random import Random
 from mcu.derive import Material, Message, Task
 from mcu.ids import rng_of
 from mcu.items import LABELS, Question
-from mcu.records import Place, Row
+from mcu.records import Row
 from mcu.release.episodes import Episode
 from mcu.release.rows import key_of
 from mcu.stages.derive.choice import (
@@ -19,6 +19,7 @@ from mcu.stages.derive.choice import (
     chat,
     envelope,
     labelled,
+    question_of,
     seat,
     talks,
     told,
@@ -118,19 +119,15 @@ def steps_of(episode: Episode, kind: str) -> list[list[Step]]:
     if kind == "events":
         steps = [Step(e.number, e.date, e.event) for e in episode.events.events]
     else:
-        shown = [(min(p.places, key=_spot), p) for p in episode.pictures if p.places]
+        shown = [(p.first, p) for p in episode.pictures if p.places]
         steps = [
             Step(at.session, days[at.session], p.description, key_of(p), utter_id(at))
-            for at, p in sorted(shown, key=lambda pair: _spot(pair[0]))
+            for at, p in sorted(shown, key=lambda pair: pair[0].at)
         ]
     for step in steps:
         if step.session in days and not _TIMED.search(step.text):
             found.setdefault(step.date, []).append(step)
     return list(found.values())
-
-
-def _spot(place: Place) -> tuple[int, int]:
-    return place.session, place.turn
 
 
 def _scored(days: list[list[Step]], prior: Prior, group: str) -> list[list[tuple[Step, float]]]:
@@ -214,19 +211,14 @@ def _listed(item: OrderItem) -> str:
 def question(item: OrderItem) -> Question:
     """The item as probes see it; the talks alone must tell the order."""
     asked = f"{item.question}\n{_listed(item)}"
-    return Question(
-        id=item.item_id,
-        group=item.split_group,
-        split=item.split,
-        options=item.texts,
-        answer=item.gold,
+    return question_of(
+        item,
         views={"full": f"{told(item.sessions)}\n\n{asked}", "no talks": asked},
         rules={
             "likeliest by the texts": (LABELS.index(item.likeliest),),
             "nearest to the list": _nearest(item),
         },
         bins={"kind": item.kind, "days": _span(item)},
-        language=item.language,
     )
 
 

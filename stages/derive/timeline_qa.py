@@ -6,7 +6,17 @@ from mcu.derive import Material, Message, Task
 from mcu.ids import rng_of
 from mcu.items import Question
 from mcu.languages import ENGLISH, language_name
-from mcu.stages.derive.choice import Choice, Deck, chat, envelope, labelled, seat, talks, told
+from mcu.stages.derive.choice import (
+    Choice,
+    Deck,
+    chat,
+    envelope,
+    labelled,
+    question_of,
+    seat,
+    talks,
+    told,
+)
 from mcu.stages.derive.timeline_questions import KINDS, NOT_TOLD, SIZE, Asker, Found
 
 NAME, VERSION = "timeline-qa", 1
@@ -62,19 +72,14 @@ def _item(material: Material, ask: Asker, kind: str, found: Found, place: int) -
 def question(item: TimelineItem) -> Question:
     """The item as probes see it: without the talks, or without the question."""
     heard = told(item.sessions)
-    return Question(
-        id=item.item_id,
-        group=item.split_group,
-        split=item.split,
-        options=item.texts,
-        answer=item.gold,
+    return question_of(
+        item,
         views={
             "full": f"{heard}\n\n{item.question}",
             "no talks": item.question,
             "no question": heard,
         },
         bins={"kind": item.kind, "talks": str(len(item.sessions))},
-        language=item.language,
     )
 
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 from functools import cached_property
 from itertools import combinations
 from random import Random
 
 from mcu.records import Event
 from mcu.release.episodes import Episode
-from mcu.stages.derive.choice import Evidence, Talk, best_turn, days_between
+from mcu.stages.derive.choice import Evidence, Talk, best_turn, day_of, days_between
 
 NOT_TOLD = "That was not told."
 SIZE = 4
@@ -103,7 +103,7 @@ def _single(ask: Asker, rank: int) -> Found | None:
 
 
 def _abstain(ask: Asker) -> Found | None:
-    days = [_day(talk.date) for talk in ask.talks]
+    days = [day_of(talk.date) for talk in ask.talks]
     free = [
         day
         for day in (days[0] + timedelta(n) for n in range((days[-1] - days[0]).days))
@@ -215,14 +215,10 @@ def update(ask: Asker, ranks: tuple[int, ...]) -> Found | None:
 
 def _as_of(ask: Asker, event: Event) -> str:
     """A date at which an event's talk was the latest; none where another has the same date."""
-    first = _day(event.date)
+    first = day_of(event.date)
     later = [talk.date for talk in ask.talks if talk.session > event.number]
     room = days_between(event.date, later[0]) if later else 30
     return f"{first + timedelta(ask.rng.randrange(room)):%Y.%m.%d}" if room else ""
-
-
-def _day(text: str) -> date:
-    return date.fromisoformat(text.replace(".", "-"))
 
 
 Maker = Callable[[Asker, tuple[int, ...]], Found | None]

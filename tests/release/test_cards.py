@@ -2,6 +2,7 @@
 
 import json
 import re
+import runpy
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -112,7 +113,8 @@ def test_the_code_in_a_card_runs(
     blocks = re.findall(r"```python\n(.*?)```", text, re.S)
     assert len(blocks) == (4 if name == "stark-dialogue" else 2)
     for block in blocks:
-        exec(compile(block, "card", "exec"), {})
+        (tmp_path / "card.py").write_text(block, encoding="utf-8")
+        runpy.run_path(str(tmp_path / "card.py"))
         assert capsys.readouterr().out.strip()
 
 
